@@ -1,7 +1,9 @@
 //! Aggregates, projections, process managers and reactions that were renamed, and the program of before that
 //! still runs.
 
+mod deadlines;
 mod depot;
+mod library;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

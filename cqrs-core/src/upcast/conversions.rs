@@ -123,6 +123,18 @@ impl Conversions {
         self.states.get(aggregate).copied()
     }
 
+    /// The present name of an event.
+    pub(crate) fn present_name<'n>(&self, stored: &'n str) -> &'n str {
+        let conversion = self.by_stored.get(stored);
+        conversion.map_or(stored, |conversion| conversion.name)
+    }
+
+    /// The earlier names of an event.
+    pub(crate) fn earlier_names(&self, present: &str) -> impl Iterator<Item = &str> {
+        let names = self.earlier.get(present).into_iter().flatten();
+        names.map(EventType::as_str)
+    }
+
     /// The query that also selects events under their earlier names.
     pub(super) fn expand<'q>(&self, query: &'q EventQuery) -> Cow<'q, EventQuery> {
         let EventQuery::Items(items) = query else {
@@ -165,7 +177,7 @@ impl Conversions {
     }
 
     /// The event in its present form. `None` if an upcaster leaves it out.
-    pub(super) fn convert(&self, event: &EventData) -> Option<EventData> {
+    pub(crate) fn convert(&self, event: &EventData) -> Option<EventData> {
         let mut present = match self.of(event) {
             Some(conversion) => conversion.convert(event)?,
             None => event.clone(),

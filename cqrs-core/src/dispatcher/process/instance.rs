@@ -9,7 +9,7 @@ use crate::auth::ActorData;
 use crate::error::{Error, Result};
 use crate::message::{Effect, Effects};
 use crate::store::{EventData, ModelSchema, Position, Recorded, SortKey, Tag, Tags, ViewChange};
-use crate::upcast::TagNames;
+use crate::upcast::Conversions;
 use crate::{CommandId, Timestamp};
 
 /// The places of the indexes of an instance in its table.
@@ -86,7 +86,7 @@ pub(super) struct AnsweredCommand {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct PendingDeadline {
     pub(super) id: CommandId,
-    /// The wire name of its event.
+    /// The wire name of its event in the program that has set it, which may be an earlier one.
     pub(super) name: String,
     pub(super) version: u32,
     pub(super) tags: Vec<Tag>,
@@ -105,8 +105,8 @@ pub(super) struct StepOf<'a> {
     pub(super) tag: &'a Tag,
     /// The tag as the log has it, of which ids are derived.
     pub(super) stored_tag: &'a Tag,
-    /// The names of tags in the log.
-    pub(super) tags: &'a TagNames,
+    /// The names of events and tags.
+    pub(super) conversions: &'a Conversions,
     pub(super) event: &'a Recorded,
 }
 
@@ -219,9 +219,8 @@ impl Instance {
     }
 
     /// Forgets the deadline whose event this is.
-    pub(super) fn forget_deadline(&mut self, event: &Recorded) {
-        self.deadlines
-            .retain(|deadline| deadline.id != event.meta.command);
+    pub(super) fn forget_deadline(&mut self, step: StepOf<'_>) {
+        self.deadlines.retain(|deadline| !deadline.is_met_by(step));
     }
 
     /// Takes the new state and the effects of a step.
@@ -250,16 +249,20 @@ impl Instance {
                 Effect::Deadline { name, event, due } => {
                     let due = due.time(step.event.meta.time);
                     let deadline = PendingDeadline::new(step, event, due)?;
-                    self.deadlines.retain(|pending| pending.name != name);
+                    self.deadlines
+                        .retain(|pending| !pending.has_name(step, name));
                     self.deadlines.push(deadline);
                 }
                 Effect::Reschedule { name, due } => {
                     let mut deadlines = self.deadlines.iter_mut();
-                    if let Some(deadline) = deadlines.find(|pending| pending.name == name) {
+                    if let Some(deadline) = deadlines.find(|pending| pending.has_name(step, name)) {
                         deadline.move_to(step, due.time(step.event.meta.time));
                     }
                 }
-                Effect::Cancel { name } => self.deadlines.retain(|pending| pending.name != name),
+                Effect::Cancel { name } => {
+                    self.deadlines
+                        .retain(|pending| !pending.has_name(step, name));
+                }
                 Effect::End => {
                     self.ended.get_or_insert(Moment::of(step.event));
                 }
@@ -293,9 +296,9 @@ impl PendingDeadline {
         }
         let name = String::from(event_type);
         // A process of a program before the aggregate was renamed may record it.
-        let tags = step.tags.stored_tags(&tags).unwrap_or(tags);
+        let tags = step.conversions.tags.stored_tags(&tags).unwrap_or(tags);
         Ok(Self {
-            id: deadline_id(step, &name),
+            id: deadline_id(step, step.event.position, &name),
             name,
             version,
             tags: tags.into(),
@@ -306,12 +309,28 @@ impl PendingDeadline {
     }
 
     fn move_to(&mut self, step: StepOf<'_>, due: Timestamp) {
-        self.id = deadline_id(step, &self.name);
+        self.id = deadline_id(step, step.event.position, &self.name);
         self.due = due;
         self.origin = EffectOrigin::of(step.event);
     }
 
-    /// The event to record, with the tags that it has in the log.
+    /// Whether its event has this name at present.
+    fn has_name(&self, step: StepOf<'_>, name: &str) -> bool {
+        step.conversions.present_name(&self.name) == name
+    }
+
+    /// Whether its event is that of the step. A program that has another name for it may have recorded it, before the
+    /// row was lost.
+    fn is_met_by(&self, step: StepOf<'_>) -> bool {
+        let (id, name) = (step.event.meta.command, step.event.data.event_type.as_str());
+        let mut earlier = step.conversions.earlier_names(name).peekable();
+        let is_renamed = earlier.peek().is_some() && self.has_name(step, name);
+        let mut names = [name].into_iter().chain(earlier);
+        self.id == id
+            || (is_renamed && names.any(|it| deadline_id(step, self.origin.position, it) == id))
+    }
+
+    /// The event as it was set, with the tags that it has in the log.
     pub(super) fn event(&self) -> EventData {
         EventData {
             event_type: self.name.as_str().into(),
@@ -330,10 +349,10 @@ pub(crate) fn sent_id(scope: &str, tag: &Tag, event: &Recorded, place: u32) -> C
     CommandId::derived(scope, &id)
 }
 
-/// The id under which the event of a deadline is recorded. Another one for each place at which the deadline
+/// The id under which the event of a deadline is recorded. Another one for each position at which the deadline
 /// is set or moved.
-fn deadline_id(step: StepOf<'_>, name: &str) -> CommandId {
-    let mut id = step.event.position.get().to_le_bytes().to_vec();
+fn deadline_id(step: StepOf<'_>, position: Position, name: &str) -> CommandId {
+    let mut id = position.get().to_le_bytes().to_vec();
     id.extend((name.len() as u64).to_le_bytes());
     id.extend(name.as_bytes());
     id.extend(step.stored_tag.as_str().as_bytes());

@@ -159,14 +159,16 @@ impl<'d, P: ProcessManager> IntoFuture for ProcessCall<'d, P> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             self.permit()?;
-            let instance = self.load(&self.key()?).await?.map(Process::of).transpose();
+            let instance = self.load(&self.key()?).await?;
+            let shown = instance.map(|instance| Process::of(instance, &self.steps()));
+            let instance = shown.transpose();
             Ok(instance.map_err(|error| Failure::handler(P::NAME, error))?)
         })
     }
 }
 
 impl<P: ProcessManager> Process<P> {
-    fn of(instance: Instance) -> crate::error::Result<Self> {
+    fn of(instance: Instance, steps: &ProcessSteps) -> crate::error::Result<Self> {
         let commands = instance.commands.iter().map(|command| PendingEffect {
             name: command.name.clone(),
             json: value(command.json.get()),
@@ -174,12 +176,17 @@ impl<P: ProcessManager> Process<P> {
             cause: command.origin.position,
             due: None,
         });
-        let deadlines = instance.deadlines.iter().map(|deadline| PendingEffect {
-            name: deadline.name.clone(),
-            json: value(deadline.json.get()),
-            id: deadline.id,
-            cause: deadline.origin.position,
-            due: Some(deadline.due),
+        let deadlines = instance.deadlines.iter().filter_map(|deadline| {
+            let present = steps.deadline_event(deadline)?;
+            let json = serde_json::from_slice(&present.payload);
+            Some(PendingEffect {
+                name: present.event_type.to_string(),
+                // As it was set, if it cannot be converted.
+                json: json.unwrap_or_else(|_| value(deadline.json.get())),
+                id: deadline.id,
+                cause: deadline.origin.position,
+                due: Some(deadline.due),
+            })
         });
         Ok(Self {
             state: P::restore(instance.state.get().as_bytes())?,

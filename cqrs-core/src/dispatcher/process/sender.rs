@@ -316,7 +316,7 @@ impl Sender {
         let unsent = Unsent {
             // Without a newer program, the instance is parked where it is.
             cause: newer.map(|_| deadline.origin.position),
-            error: describe_deadline(&deadline, &error),
+            error: describe_deadline(self.steps.deadline_name(&deadline), &error),
             newer,
         };
         self.reports.add(TaskReport::Unfired(key, unsent));
@@ -337,18 +337,19 @@ impl Sender {
             incarnation,
         } = handled;
         let others = self.steps.query_of(&self.steps.tag(key));
-        let event = self.steps.deadline_event(deadline);
-        let append = Append::at_time(deadline.id, vec![event], time)
+        let present = self.steps.deadline_event(deadline);
+        let mut append = Append::at_time(deadline.id, present.into_iter().collect(), time)
             .correlation(deadline.origin.correlation)
             .caused_by(deadline.origin.event)
             .boundary(Boundary::new(others, position).incarnation(incarnation));
-        inner.log.capabilities().limits.check(&append)?;
         let checked = inner.decisions.check_folds(&append, self.steps.entry.name);
         checked.await.map_err(|failure| match failure {
             Failure::Store(_) => Unrecorded::Postponed,
             failure if is_of_newer_version(&failure) => Unrecorded::Outdated(failure.to_string()),
             failure => Unrecorded::Failed(failure.to_string()),
         })?;
+        append.events = vec![self.steps.unconverted(deadline)];
+        inner.log.capabilities().limits.check(&append)?;
         inner.log.append(append).await?;
         Ok(())
     }
@@ -388,9 +389,6 @@ fn describe(command: &PendingCommand, error: &str) -> String {
     )
 }
 
-fn describe_deadline(deadline: &PendingDeadline, error: &str) -> String {
-    format!(
-        "the event `{}` of its deadline cannot be recorded: {error}",
-        deadline.name
-    )
+fn describe_deadline(name: &str, error: &str) -> String {
+    format!("the event `{name}` of its deadline cannot be recorded: {error}")
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -100,8 +101,19 @@ impl ProcessSteps {
         Tag::new(self.entry.key, key)
     }
 
-    /// The event of a deadline.
-    pub(super) fn deadline_event(&self, deadline: &PendingDeadline) -> EventData {
+    /// The event of a deadline in its present form. `None` if an upcaster leaves it out, so that there is nothing to
+    /// wait for.
+    pub(super) fn deadline_event(&self, deadline: &PendingDeadline) -> Option<EventData> {
+        self.conversions.convert(&deadline.event())
+    }
+
+    /// The present name of its event.
+    pub(super) fn deadline_name<'d>(&self, deadline: &'d PendingDeadline) -> &'d str {
+        self.conversions.present_name(&deadline.name)
+    }
+
+    /// The event to record: as it was set, like the events of that time in the log.
+    pub(super) fn unconverted(&self, deadline: &PendingDeadline) -> EventData {
         let mut event = deadline.event();
         if let Some(tags) = self.conversions.tags.present_tags(&event.tags) {
             event.tags = tags;
@@ -156,7 +168,8 @@ impl ProcessSteps {
         if next.code != self.code {
             self.fold_again(log, &tag, &mut next).await?;
         }
-        next.forget_deadline(event);
+        let stored_tag = self.stored_tag(&tag);
+        next.forget_deadline(self.scope((&tag, &stored_tag), event));
         let Some(place) = step else {
             // Of a rejected command for which the code has no step any more.
             next.position = event.position;
@@ -182,19 +195,32 @@ impl ProcessSteps {
         state: Vec<u8>,
         effects: Effects,
     ) -> Result<(), FailedStep> {
-        let tags = &self.conversions.tags;
-        let stored_tag = tags.stored_tag(tag);
-        let step = StepOf {
-            scope: &self.subscription,
-            keep: self.entry.keep,
-            tag,
-            stored_tag: stored_tag.as_ref().unwrap_or(tag),
-            tags,
-            event,
-        };
+        let stored_tag = self.stored_tag(tag);
+        let step = self.scope((tag, &stored_tag), event);
         let name = self.steps[place].name;
         let taken = instance.take(step, state, effects);
         taken.map_err(|error| FailedStep { name, error })
+    }
+
+    /// The tag as the log has it.
+    fn stored_tag<'t>(&self, tag: &'t Tag) -> Cow<'t, Tag> {
+        let stored = self.conversions.tags.stored_tag(tag);
+        stored.map_or(Cow::Borrowed(tag), Cow::Owned)
+    }
+
+    fn scope<'a>(
+        &'a self,
+        (tag, stored_tag): (&'a Tag, &'a Tag),
+        event: &'a Recorded,
+    ) -> StepOf<'a> {
+        StepOf {
+            scope: &self.subscription,
+            keep: self.entry.keep,
+            tag,
+            stored_tag,
+            conversions: &self.conversions,
+            event,
+        }
     }
 
     /// Folds the state from the events that the instance has handled, with the present code. What they

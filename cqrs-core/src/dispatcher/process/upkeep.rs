@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::follower::{Changes, MAX_FIRING, ProcessFollower};
-use super::instance::{AnsweredCommand, Instance};
+use super::instance::{AnsweredCommand, Instance, PendingDeadline};
 use super::memory::{ProcessMemory, UnsentPlace};
 use super::sender::{HandledUpTo, Sender, TaskReport, Unsent};
 use super::table::{InstanceTable, KeyPage};
@@ -288,6 +288,13 @@ impl ProcessFollower {
             }
             let deadlines = instance.deadlines.iter();
             let due: Vec<_> = deadlines.filter(|it| it.due <= now).cloned().collect();
+            let is_left_out = |it: &PendingDeadline| self.steps.deadline_event(it).is_none();
+            if due.iter().any(is_left_out) {
+                let mut next = instance.clone();
+                next.deadlines.retain(|it| !is_left_out(it));
+                changes.instances.insert(key, next);
+                continue;
+            }
             let after = HandledUpTo {
                 position: instance.position.max(handled),
                 incarnation: checkpoint.incarnation(),
