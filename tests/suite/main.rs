@@ -82,6 +82,7 @@ mod poison;
 mod reactions;
 mod releases;
 mod returned_commands;
+mod unchanged;
 mod versions;
 mod view_commits;
 mod views;

@@ -294,6 +294,18 @@ impl HeldCheckpoint {
         self.last_event = self.last_event(page, to);
         if to.since(self.lag_from) >= MAX_CHECKPOINT_LAG {
             self.commit_at(to).await?;
+        } else if !page.has_more {
+            self.commit_handled(to).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves the checkpoint to `to`, up to which everything is handled, if that is past an event without results: to
+    /// other processes, it would be an event that waits.
+    pub(super) async fn commit_handled(&mut self, to: Position) -> Result<(), ViewCommitError> {
+        let stored = self.position.unwrap_or_default();
+        if self.last_event.is_some_and(|last| last.position > stored) {
+            self.commit_between(to, Vec::new()).await?;
         }
         Ok(())
     }

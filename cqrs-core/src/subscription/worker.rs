@@ -301,6 +301,7 @@ impl Worker {
                     checkpoint.mark_reached(from);
                     is_unmarked = false;
                 }
+                checkpoint.commit_handled(from).await?;
                 continue;
             };
             let has_more = page.next.is_some();

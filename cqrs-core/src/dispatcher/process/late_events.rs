@@ -23,9 +23,9 @@ impl<P: ProcessManager> ProcessCall<'_, P> {
         let instance = self.load(&key).await?;
         let (before, after) = match &instance {
             Some(Instance { started, late, .. }) => (started.position.before(), *late),
-            None => (Position::new(u64::MAX), 0),
+            None => (handled, 0),
         };
-        let history = self.history().up_to(handled.min(before));
+        let history = self.history().up_to(before);
         let mut events = history.stream()?;
         let mut count = after;
         while events.next().await.map_err(Failure::from)?.is_some() {
@@ -52,6 +52,12 @@ impl Inner {
             return Ok(position);
         };
         let subscription = Shard::whole(progress.subscription());
+        // Another process may have moved it since.
+        let stored = store.shards(subscription.subscription.clone()).await?;
+        let mut own = stored.iter().filter(|it| it.shard.slices.contains(slice));
+        let position = own
+            .next()
+            .map_or(position, |it| it.position().max(position));
         let parked = store.parked(subscription).await?.into_iter();
         let first = parked
             .filter(|it| it.key == key)
