@@ -1,27 +1,31 @@
-//! Random process managers that talk with each other while their process ends at any moment, and the clock
-//! jumps: what has become of them is what a model says that follows the log event by event.
+//! Random process managers that talk with each other, some of whose steps and commands fail for a while. Meanwhile
+//! their processes end at any moment, their shards are divided, what is parked is released, and the clock jumps: what
+//! has become of them is what a model says that follows the log event by event.
 
+mod author;
 mod domain;
+mod model;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use author::{Author, DEPTH};
 use cqrs_conformance::StoreFixture as _;
 use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventQuery, Recorded};
+use cqrs_core::store::{EventQuery, ParkedKey, Recorded};
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
-use domain::{Message, Script, Talk, Tell};
-use fastrand::Rng;
+use domain::{Form, Message, Talk, Tell};
+use model::{Model, Modeled};
 use tokio::task::yield_now;
 
+use crate::support::parked::until;
 use crate::support::postgres::Schema;
 
 /// Few, so that they meet.
-const TALKS: u32 = 4;
+const TALKS: u32 = 6;
 
 /// One that only looks at the clock.
 const CLOCK: u32 = 99;
@@ -31,151 +35,27 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Time that no test needs.
 const LONG: Duration = Duration::from_secs(60);
 
-/// The scripts of a case.
-struct Author {
-    random: Rng,
-    serial: u64,
-}
-
-impl Author {
-    /// A script, with others in it at most this deep.
-    fn script(&mut self, depth: u32) -> Script {
-        self.serial += 1;
-        let serial = self.serial;
-        if depth == 0 {
-            return Script {
-                serial,
-                ends: self.random.u8(..8) == 0,
-                ..Script::default()
-            };
-        }
-        let count = self.random.usize(..3);
-        Script {
-            serial,
-            tells: (0..count).map(|_| self.message(depth - 1)).collect(),
-            cancels: self.random.u8(..4) == 0,
-            rings: self.random.bool().then(|| {
-                let after = [0, 1, 20, 3_600_000][self.random.usize(..4)];
-                (after, Box::new(self.script(depth - 1)))
-            }),
-            moves: (self.random.u8(..4) == 0).then(|| [0, 15, 7_200_000][self.random.usize(..3)]),
-            ends: self.random.u8(..12) == 0,
-        }
-    }
-
-    fn message(&mut self, depth: u32) -> Message {
-        Message {
-            to: self.random.u32(..TALKS),
-            is_refused: self.random.u8(..3) == 0,
-            script: self.script(depth),
-        }
-    }
-}
-
-/// A talk, as the model knows it.
-#[derive(Default)]
-struct Modeled {
-    followed: Vec<u64>,
-    is_over: bool,
-    /// The number of its script, and the time.
-    deadline: Option<(u64, Timestamp)>,
-}
-
-/// All talks, after a part of the log.
-#[derive(Default)]
-struct Model {
-    talks: BTreeMap<u32, Modeled>,
-    /// The numbers of the scripts of messages that were sent, and have not come. Whether they are refused.
-    under_way: BTreeMap<u64, bool>,
-    /// Those of all events.
-    known: BTreeSet<u64>,
-}
-
-impl Model {
-    fn take(&mut self, event: &Recorded) -> Result<(), String> {
-        let json = event.data.json();
-        let name = event.data.event_type.as_str();
-        let tag = event.data.tags.iter().next().expect("a tag");
-        let id: u32 = tag.id().parse().expect("a number");
-        let script = match name {
-            "told" | "rang" => &json["script"],
-            _ => &json["command"]["script"],
-        };
-        let script: Script = serde_json::from_value(script.clone()).expect("a script");
-        let serial = script.serial;
-        if !self.known.insert(serial) {
-            return Err(format!("{serial} happened twice"));
-        }
-        let talk = self.talks.entry(id).or_default();
-        match name {
-            "told" => {
-                if self.under_way.remove(&serial) == Some(true) {
-                    return Err(format!("{serial} was told, but is refused"));
-                }
-            }
-            "rang" => {
-                let deadline = talk.deadline.take();
-                if talk.is_over
-                    || deadline.is_none_or(|(of, due)| of != serial || due > event.meta.time)
-                {
-                    return Err(format!("{serial} rang, but {deadline:?} was set"));
-                }
-            }
-            _ => {
-                if self.under_way.remove(&serial) != Some(true) {
-                    return Err(format!("{serial} was refused, and is not under way"));
-                }
-            }
-        }
-        // What was sent before the end may still be refused.
-        let is_refusal = !matches!(name, "told" | "rang");
-        if talk.is_over && !is_refusal {
-            return Ok(());
-        }
-        talk.followed.push(serial);
-        for message in &script.tells {
-            let sent = &message.script;
-            self.under_way.insert(sent.serial, message.is_refused);
-        }
-        let after = |millis: u64| event.meta.time + Duration::from_millis(millis);
-        if script.cancels {
-            talk.deadline = None;
-        }
-        if let Some((millis, script)) = &script.rings {
-            talk.deadline = Some((script.serial, after(*millis)));
-        }
-        if let (Some(millis), Some((_, due))) = (script.moves, &mut talk.deadline) {
-            *due = after(millis);
-        }
-        talk.is_over |= script.ends;
-        if talk.is_over {
-            talk.deadline = None;
-        }
-        Ok(())
-    }
-}
-
-/// A process that is replaced at any moment. Its clock is moved from here.
+/// Processes that are replaced at any moment. Their clock is moved from here.
 struct Theatre<'b> {
     builder: &'b dyn Fn() -> Builder,
     ahead: Arc<AtomicI64>,
-    app: Dispatcher,
+    apps: [Dispatcher; 2],
 }
 
 impl<'b> Theatre<'b> {
     async fn open(builder: &'b dyn Fn() -> Builder) -> Self {
         let ahead = Arc::<AtomicI64>::default();
-        let app = start(builder, &ahead).await;
+        let apps = [start(builder, &ahead).await, start(builder, &ahead).await];
         Self {
             builder,
             ahead,
-            app,
+            apps,
         }
     }
 
-    /// The process ends wherever it is.
-    async fn replace(&mut self) {
-        self.app = start(self.builder, &self.ahead).await;
+    /// A process ends wherever it is.
+    async fn replace(&mut self, place: usize) {
+        self.apps[place] = start(self.builder, &self.ahead).await;
     }
 
     fn jump(&self, time: Duration) {
@@ -183,48 +63,115 @@ impl<'b> Theatre<'b> {
         self.ahead.fetch_add(millis, Ordering::SeqCst);
     }
 
-    async fn tell(&self, to: u32, script: Script) {
-        let tell = Tell {
-            talk: to,
-            to,
-            is_refused: false,
-            script,
-        };
-        self.app.execute(tell).await.expect("is told");
+    async fn tell(&self, message: Message) {
+        let talk = CLOCK;
+        let told = self.apps[0].execute(Tell { talk, message }).await;
+        told.expect("is told");
     }
 
     async fn log(&self) -> Vec<Arc<Recorded>> {
-        self.app
-            .events(EventQuery::All)
-            .all()
-            .await
-            .expect("is read")
+        let log = self.apps[0].events(EventQuery::All).all().await;
+        log.expect("is read")
     }
 
-    /// Lets all time pass that somebody waits for.
-    async fn finish(&self, author: &mut Author) {
+    async fn parked(&self) -> Vec<ParkedKey> {
+        let parked = self.apps[0].subscriptions().parked("talks").await;
+        parked.expect("is read")
+    }
+
+    /// Something that an operator does, or nothing.
+    async fn operate(&self, author: &mut Author) {
+        let subscriptions = self.apps[0].subscriptions();
+        match author.random.u8(..8) {
+            0 => {
+                // Another division may not be complete.
+                let shards = author.random.u16(1..8);
+                let _ = subscriptions.divide("talks", shards).await;
+            }
+            1 => {
+                let parked = self.parked().await;
+                if let Some(one) = author.random.choice(&parked) {
+                    // It may have been released since.
+                    let _ = subscriptions.release("talks", &one.key).await;
+                }
+            }
+            2 => {
+                let released = subscriptions.release_all("talks").await;
+                released.expect("is released");
+            }
+            3 => author.remember_one(),
+            4 => {
+                let head = self.apps[0].log().heads().position().get();
+                let position = Position::new(author.random.u64(..=head));
+                // One that is ahead of the checkpoint is refused.
+                let _ = subscriptions.rewind("talks", position).await;
+            }
+            _ => {}
+        }
+    }
+
+    /// Lets all time pass that somebody waits for, with everything that works again.
+    async fn finish(&self, author: &mut Author) -> Result<(), String> {
+        author.remember_all();
+        let app = &self.apps[0];
         loop {
+            let released = app.subscriptions().release_all("talks").await;
+            released.expect("is released");
             self.jump(3 * HOUR);
             // So that the worker looks at the clock.
-            let script = author.script(0);
-            self.tell(CLOCK, script).await;
-            self.app.wait_until_idle(LONG).await.expect("comes to rest");
+            let message = author.message_to(Form::Told, vec![CLOCK], 0);
+            self.tell(message).await;
+            if let Err(error) = app.wait_until_idle(LONG).await {
+                let health = self.apps.iter().map(Dispatcher::health);
+                let health: Vec<_> = health.collect();
+                let parked = self.parked().await;
+                return Err(format!("{error}: {health:#?}, parked: {parked:?}"));
+            }
+            if !self.parked().await.is_empty() {
+                continue;
+            }
             let mut is_over = true;
             for id in 0..TALKS {
-                let talk = self.app.process::<Talk>(&id).await.expect("is read");
+                let talk = app.process::<Talk>(&id).await.expect("is read");
                 if let Some(talk) = talk {
-                    assert!(
-                        talk.commands.is_empty(),
-                        "it was not idle: {talk:?} {:?}",
-                        self.app.health()
-                    );
+                    if !talk.commands.is_empty() {
+                        return Err(format!("it was not idle: {talk:?} {:?}", app.health()));
+                    }
                     is_over &= talk.deadlines.is_empty();
                 }
             }
             if is_over {
-                break;
+                return Ok(());
             }
         }
+    }
+
+    /// Compares a talk with what the model says.
+    async fn compare(&self, id: u32, modeled: Option<Modeled>) -> Result<(), String> {
+        let app = &self.apps[0];
+        let found = app.process::<Talk>(&id).await.expect("is read");
+        let modeled = modeled.unwrap_or_default();
+        let is_same = match &found {
+            Some(talk) => {
+                modeled.started == Some(talk.started)
+                    && modeled.ended == talk.ended.map(|(position, _)| position)
+                    && modeled.followed == talk.state.followed
+                    && modeled.late == talk.late
+            }
+            None => modeled.started.is_none(),
+        };
+        if !is_same {
+            return Err(format!("talk {id}: {found:?}, but {modeled:?}"));
+        }
+        let is_done = found.as_ref().is_none_or(|talk| talk.commands.is_empty());
+        if !is_done || modeled.deadline.is_some() {
+            return Err(format!("talk {id} is not done: {found:?}, {modeled:?}"));
+        }
+        let late = app.process::<Talk>(&id).late().await.expect("is counted");
+        if late != modeled.early + modeled.late {
+            return Err(format!("talk {id}: {late} late events, but {modeled:?}"));
+        }
+        Ok(())
     }
 }
 
@@ -237,28 +184,29 @@ async fn start(builder: &dyn Fn() -> Builder, ahead: &Arc<AtomicI64>) -> Dispatc
     // So that the next process need not wait for long.
     let lease = Duration::from_millis(300);
     let builder = builder().module(domain::module()).clock(clock).lease(lease);
+    let builder = builder.retry_for(Duration::from_millis(1));
     builder.build().await.expect("builds")
 }
 
 async fn play(seed: u64, builder: &dyn Fn() -> Builder) -> Result<usize, String> {
-    let random = Rng::with_seed(seed);
-    let mut author = Author { random, serial: 0 };
+    let mut author = Author::with_seed(seed);
     let mut theatre = Theatre::open(builder).await;
     for _ in 0..12 {
         for _ in 0..author.random.usize(1..4) {
-            let (to, script) = (author.random.u32(..TALKS), author.script(3));
-            theatre.tell(to, script).await;
+            let message = author.message(DEPTH);
+            theatre.tell(message).await;
         }
         for _ in 0..author.random.usize(..200) {
             yield_now().await;
         }
+        theatre.operate(&mut author).await;
         match author.random.u8(..4) {
-            0 | 1 => theatre.replace().await,
+            0 | 1 => theatre.replace(author.random.usize(..2)).await,
             2 => theatre.jump(Duration::from_millis(author.random.u64(..30))),
             _ => theatre.jump(author.random.u32(..3) * HOUR),
         }
     }
-    theatre.finish(&mut author).await;
+    theatre.finish(&mut author).await?;
     let mut model = Model::default();
     let log = theatre.log().await;
     for event in &log {
@@ -268,27 +216,15 @@ async fn play(seed: u64, builder: &dyn Fn() -> Builder) -> Result<usize, String>
         return Err(format!("these have not come: {:?}", model.under_way));
     }
     for id in 0..TALKS {
-        let found = theatre.app.process::<Talk>(&id).await.expect("is read");
-        let modeled = model.talks.remove(&id);
-        let (found, modeled) = match (found, modeled) {
-            (Some(found), Some(modeled)) => (found, modeled),
-            (None, None) => continue,
-            (found, _) => return Err(format!("talk {id}: {}", found.is_some())),
-        };
-        let (followed, is_over) = (&found.state.followed, found.ended.is_some());
-        if *followed != modeled.followed || is_over != modeled.is_over {
-            let Modeled { followed, .. } = modeled;
-            return Err(format!(
-                "talk {id}: {found:?}, but the model has followed {followed:?}"
-            ));
-        }
-        if !found.commands.is_empty() || modeled.deadline.is_some() {
-            return Err(format!("talk {id} is not done: {found:?}"));
-        }
+        theatre.compare(id, model.talks.remove(&id)).await?;
     }
-    let health = theatre.app.health();
-    assert!(health.is_ok(), "{health:?}");
-    theatre.app.shutdown(LONG).await.expect("shuts down");
+    for app in &theatre.apps {
+        // As of the last time that it has looked for the others.
+        until(|| async { app.health().is_ok() }, app).await;
+    }
+    for app in &theatre.apps {
+        app.shutdown(LONG).await.expect("shuts down");
+    }
     Ok(log.len())
 }
 
