@@ -1,6 +1,7 @@
 //! Several processes with the same projections and reactions: one handles each event, and another
 //! takes its place. What a store has to do with it is in the conformance suite.
 
+mod joining;
 mod locked;
 
 use std::collections::BTreeSet;
