@@ -408,3 +408,38 @@ async fn a_process_attends_without_waiting_for_the_place_of_another_one() {
     let row = client.query_one(&count, &[]).await.expect("a count");
     assert_eq!(row.get::<_, i64>(0), 2, "the one that is locked stays");
 }
+
+/// The server or the network may end its connection for notifications, by which its death would be noticed.
+#[tokio::test]
+async fn a_process_that_has_to_connect_again_does_not_count_as_dead() {
+    const TEST: &str = "a_process_that_has_to_connect_again_does_not_count_as_dead";
+    let Some(schema) = Schema::fresh(TEST, Postgres::options()) else {
+        return;
+    };
+    let (store, client) = (schema.open().await, schema.client().await);
+    let attendance = Attendance {
+        worker: WorkerId::new(),
+        subscriptions: Vec::new(),
+        lease: LONG,
+    };
+    let shards = store.view_capabilities().shards.expect("it has shards");
+    shards.attend(attendance).await.expect("it attends");
+    let schema = schema.name();
+    let terminate = format!("SELECT pg_terminate_backend(backend, 60000) FROM {schema}.workers");
+    let row = client.query_one(&terminate, &[]).await;
+    assert!(row.expect("there is one").get::<_, bool>(0));
+    // It does not attend again meanwhile.
+    let count = format!("SELECT count(*) FROM {schema}.live_workers");
+    let is_alive = async {
+        while client
+            .query_one(&count, &[])
+            .await
+            .expect("a count")
+            .get::<_, i64>(0)
+            == 0
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(LONG, is_alive).await.expect("it is alive again");
+}

@@ -8,6 +8,7 @@ use futures_util::future::{Either, select};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 
 use tracing::warn;
@@ -41,6 +42,13 @@ pub(crate) struct HeadNotifier {
 /// The id of a process of the server, and its start.
 pub(crate) type Backend = (i32, SystemTime);
 
+/// The server's process of the connection, as this process tells others when it attends.
+struct KnownBackend {
+    connected: watch::Sender<Option<Backend>>,
+    /// That of the last connection.
+    last: Option<Backend>,
+}
+
 /// Maximum time to wait for the first connection.
 const MAX_CONNECT_TIME: Duration = Duration::from_secs(1);
 
@@ -51,11 +59,15 @@ impl HeadNotifier {
         let mut written = log.written.subscribe();
         let (connected, backend) = watch::channel(None);
         let task = tokio::spawn(async move {
+            let mut known = KnownBackend {
+                connected,
+                last: None,
+            };
             loop {
                 let began = Instant::now();
                 // Without the connection, other processes learn by polling.
-                let ended = exchange(&link, &sql, &channel, &log, &mut written, &connected).await;
-                connected.send_replace(None);
+                let ended = exchange(&link, &sql, &channel, &log, &mut written, &mut known).await;
+                known.connected.send_replace(None);
                 if let Err(fault) = ended {
                     warn!(reason = %fault, "notifications have no connection: trying again");
                 }
@@ -92,13 +104,16 @@ async fn exchange(
     channel: &str,
     log: &KnownLog,
     written: &mut watch::Receiver<Position>,
-    connected: &watch::Sender<Option<Backend>>,
+    known: &mut KnownBackend,
 ) -> Result<(), Fault> {
     // The head is read once for any number of notifications that arrive before.
     let heard = Notify::new();
     let listening = link.dial.listen(|text| {
-        let known = log.heads().position();
-        if text.parse().is_ok_and(|head| known < Position::new(head)) {
+        let position = log.heads().position();
+        if text
+            .parse()
+            .is_ok_and(|head| position < Position::new(head))
+        {
             heard.notify_one();
         }
     });
@@ -106,7 +121,11 @@ async fn exchange(
     let publisher = HeadPublisher { client, link, sql };
     let publishing = pin!(async {
         publisher.listen(channel).await?;
-        connected.send_replace(Some(publisher.backend().await?));
+        let backend = publisher.backend().await?;
+        if let Some(last) = known.last.replace(backend) {
+            publisher.replace_backend(last, backend).await;
+        }
+        known.connected.send_replace(Some(backend));
         publisher.publish(channel, log, written, &heard).await
     });
     match select(publishing, pin!(driver)).await {
@@ -154,6 +173,19 @@ impl HeadPublisher<'_> {
         let ask = async { Ok(self.client.query_one(BACKEND, &[]).await?) };
         let row = self.link.dial.in_time(ask).await?;
         Ok((row.try_get(0)?, row.try_get(1)?))
+    }
+
+    /// Tells others that it has this connection in place of the one before. Otherwise they would take its shards for
+    /// those of a dead process, although it attends in time.
+    async fn replace_backend(&self, (last, last_start): Backend, (backend, start): Backend) {
+        let replace = async {
+            let statement = self.prepare(&self.sql.replace_backend).await?;
+            let params: [&(dyn ToSql + Sync); 4] = [&last, &last_start, &backend, &start];
+            let replaced = async { Ok(self.client.execute(&statement, &params).await?) };
+            self.link.dial.in_time(replaced).await
+        };
+        // If it fails, it is told when it attends.
+        let _: Result<u64, Fault> = replace.await;
     }
 
     async fn publish(

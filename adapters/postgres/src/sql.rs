@@ -123,6 +123,7 @@ statements!(
     release_keys,
     release_shards,
     relocate_checkpoint,
+    replace_backend,
     resent,
     resume_shard,
     seize_shards,
