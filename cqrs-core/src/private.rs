@@ -2,6 +2,7 @@
 
 pub use std::assert;
 pub use std::boxed::Box;
+pub use std::cfg;
 pub use std::clone::Clone;
 pub use std::concat;
 pub use std::default::Default;
@@ -20,7 +21,7 @@ pub use std::vec::Vec;
 pub use crate::error::{CommandError, Error, Invalid, Rejected};
 pub use crate::handler::*;
 pub use crate::json::Json;
-pub use crate::key::key;
+pub use crate::key::{conditional_fingerprint, key};
 pub use crate::message::*;
 pub use crate::registry::{
     AggregateEntry, EventEntry, HandlerEntry, MessageEntry, ProcessEntry, ProjectionEntry,

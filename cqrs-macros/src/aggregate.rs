@@ -6,6 +6,7 @@ use crate::args::Args;
 use crate::case;
 use crate::errors::Errors;
 use crate::event_method::{self, EventMethod, Mark, Message};
+use crate::fingerprint::CodeHash;
 use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::id;
@@ -37,7 +38,7 @@ struct AggregateItem {
     storage: StorageArg,
     permission: Option<String>,
     /// Of the block as it is written: a stored state that another text folded is not used.
-    fingerprint: u64,
+    fingerprint: CodeHash,
     methods: Vec<EventMethod>,
     /// Checks that the other methods are no folds.
     unmarked: Vec<TokenStream>,
@@ -45,7 +46,7 @@ struct AggregateItem {
 
 /// `#[aggregate]`.
 pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
-    let fingerprint = fingerprint(&item.to_string());
+    let fingerprint = CodeHash::of_text(&item);
     impl_block::attribute("#[aggregate]", item, |block, errors| {
         AggregateItem::read(args, fingerprint, block, errors)
     })
@@ -54,7 +55,7 @@ pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
 impl AggregateItem {
     fn read(
         args: TokenStream,
-        fingerprint: u64,
+        fingerprint: CodeHash,
         block: &mut ImplBlock,
         errors: &mut Errors,
     ) -> Option<Self> {
@@ -284,7 +285,7 @@ impl AggregateItem {
     }
 
     fn keep(&self) -> TokenStream {
-        let (fingerprint, ty) = (self.fingerprint, &self.subject.ty);
+        let (fingerprint, ty) = (&self.fingerprint, &self.subject.ty);
         let ends = types::ends(ty);
         let stored = types::bound(&ty.to_token_stream(), ends, &code!(__cqrs::StorableState));
         let (body, save, restore) = if self.storage == StorageArg::Events {
@@ -503,11 +504,4 @@ fn folds(sig: &Signature, errors: &mut Errors) -> bool {
 fn changes_state(sig: &Signature) -> bool {
     sig.receiver()
         .is_some_and(|this| matches!(this.kind, ReceiverKind::Reference(_, _, Some(_))))
-}
-
-/// FNV-1a of a text, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>.
-fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

@@ -3,6 +3,7 @@ use quote::{ToTokens, quote_spanned};
 use syn::{Attribute, FnArg, PatType, Safety, Signature, Type};
 
 use crate::errors::Errors;
+use crate::fingerprint::CodeHash;
 use crate::hygiene::code;
 use crate::impl_block::Marked;
 use crate::types;
@@ -21,7 +22,7 @@ pub struct EventMethod {
     /// Its parameters after the event.
     pub inputs: Vec<PatType>,
     /// Hash of the method.
-    pub fingerprint: u64,
+    pub fingerprint: CodeHash,
 }
 
 /// A mark, for messages.

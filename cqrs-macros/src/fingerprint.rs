@@ -1,15 +1,104 @@
 //! Hashes of code, by which a program notices that it has other code than the one before.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
+
+use crate::hygiene::code;
 
 /// Attributes that change nothing about what the code does.
 const SILENT: &[&str] = &["doc", "allow", "expect", "warn", "deny"];
 
 /// Hash of code: its tokens, without comments, attributes for readers and lints, and commas at the end
 /// of a list. Whatever `rustfmt` or another version of the compiler makes of the text, it stays the same.
+///
+/// A macro sees the code with all of its `#[cfg(..)]`. Which of them are enabled is decided when the program is
+/// compiled, so the expression of a fingerprint asks for that.
+pub struct CodeHash {
+    hash: u64,
+    /// What is in the `cfg`s of the code, each once.
+    conditions: Vec<TokenStream>,
+}
+
+impl CodeHash {
+    /// That of code.
+    pub fn of(code: &impl ToTokens) -> Self {
+        let code = code.to_token_stream();
+        Self {
+            hash: of(&code),
+            conditions: conditions(code),
+        }
+    }
+
+    /// That of the text of code. Its spaces count.
+    pub fn of_text(code: &TokenStream) -> Self {
+        let mut hash = Fnv::new();
+        hash.add(&code.to_string());
+        Self {
+            hash: hash.0,
+            conditions: conditions(code.clone()),
+        }
+    }
+}
+
+impl ToTokens for CodeHash {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { hash, conditions } = self;
+        tokens.extend(if conditions.is_empty() {
+            hash.to_token_stream()
+        } else {
+            let enabled = conditions.iter().map(|it| code!(__cqrs::cfg!(#it)));
+            code!(__cqrs::conditional_fingerprint(#hash, &[#(#enabled),*]))
+        });
+    }
+}
+
+/// What is in `#[cfg(..)]`, `cfg!(..)` and `#[cfg_attr(.., ..)]` in the code, each once.
+fn conditions(code: TokenStream) -> Vec<TokenStream> {
+    let mut found = Vec::new();
+    find_conditions(code, &mut found);
+    found
+}
+
+fn find_conditions(code: TokenStream, found: &mut Vec<TokenStream>) {
+    let tokens: Vec<TokenTree> = code.into_iter().collect();
+    for (place, token) in tokens.iter().enumerate() {
+        if let (TokenTree::Ident(ident), Some(group)) = (token, arguments(&tokens[place + 1..])) {
+            let condition: Option<TokenStream> = match ident.to_string().as_str() {
+                "cfg" => Some(group.stream()),
+                "cfg_attr" => Some(group.stream().into_iter().take_while(is_no_comma).collect()),
+                _ => None,
+            };
+            let is_new = |text: String| !found.iter().any(|it| it.to_string() == text);
+            // In a macro that the code defines, it is not known yet.
+            found.extend(condition.filter(|it| {
+                let text = it.to_string();
+                !text.contains('$') && is_new(text)
+            }));
+        }
+        if let TokenTree::Group(group) = token {
+            find_conditions(group.stream(), found);
+        }
+    }
+}
+
+/// The parentheses after a name, or after a name with `!`.
+fn arguments(tokens: &[TokenTree]) -> Option<&Group> {
+    match tokens {
+        [TokenTree::Punct(bang), TokenTree::Group(group), ..] if bang.as_char() == '!' => {
+            Some(group)
+        }
+        [TokenTree::Group(group), ..] if group.delimiter() == Delimiter::Parenthesis => Some(group),
+        _ => None,
+    }
+}
+
+fn is_no_comma(token: &TokenTree) -> bool {
+    !matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',')
+}
+
+/// The hash of code without its conditions.
 pub fn of(code: &impl ToTokens) -> u64 {
-    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+    let mut hash = Fnv::new();
     add(code.to_token_stream(), &mut hash);
     hash.0
 }
@@ -18,11 +107,24 @@ pub fn of(code: &impl ToTokens) -> u64 {
 struct Fnv(u64);
 
 impl Fnv {
+    fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn add(&mut self, text: &str) {
+        for byte in text.bytes() {
+            self.byte(byte);
+        }
+    }
+
     /// Adds a token, which ends here.
     fn token(&mut self, text: &str) {
-        for byte in text.bytes().chain([0]) {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        self.add(text);
+        self.byte(0);
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
 }
 
@@ -110,5 +212,19 @@ mod tests {
     #[test]
     fn a_fingerprint_stays_what_it_is() {
         assert_eq!(of_text("fn a() {}"), 14_957_643_157_259_256_553);
+    }
+
+    #[test]
+    fn each_condition_is_found_once() {
+        let of_text = |text: &str| {
+            let found = conditions(text.parse().expect("tokens"));
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert!(of_text("fn a() { b(1); #[inline] c(d) }").is_empty());
+        let body = "fn a() { #[cfg(test)] b(); if cfg!(test) { #[cfg(not(unix))] { c() } } }";
+        assert_eq!(of_text(body), ["test", "not (unix)"]);
+        assert_eq!(of_text("#[cfg_attr(unix, inline)] fn a() {}"), ["unix"]);
+        let defined = "macro_rules! a { ($b:meta) => { #[cfg($b)] c() } }";
+        assert!(of_text(defined).is_empty());
     }
 }

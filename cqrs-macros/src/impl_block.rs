@@ -8,7 +8,7 @@ use syn::{
 };
 
 use crate::errors::{self, Errors};
-use crate::fingerprint;
+use crate::fingerprint::CodeHash;
 
 /// An `impl` block, the bodies of its methods as they were written.
 pub struct ImplBlock {
@@ -37,7 +37,7 @@ pub struct Marked {
     /// Its `#[cfg(..)]`s, to put on whatever refers to it.
     pub cfg: Vec<Attribute>,
     /// Hash of all of it, without the mark.
-    pub fingerprint: u64,
+    pub fingerprint: CodeHash,
 }
 
 enum Member {
@@ -61,7 +61,7 @@ impl Method {
         Marked {
             sig: self.sig.clone(),
             cfg: cfg.cloned().collect(),
-            fingerprint: fingerprint::of(self),
+            fingerprint: CodeHash::of(self),
         }
     }
 }
@@ -152,19 +152,19 @@ impl ImplBlock {
     }
 
     /// The names and fingerprints of the members without a mark, once all marks have been taken.
-    pub fn other_items(&self) -> Vec<(String, u64)> {
+    pub fn other_items(&self) -> Vec<(String, CodeHash)> {
         let others = self.members.iter().filter_map(|member| match member {
             Member::Method(method) if method.is_marked => None,
             Member::Method(method) => {
                 let name = format!("fn {}", method.sig.ident.unraw());
-                Some((name, fingerprint::of(method)))
+                Some((name, CodeHash::of(&**method)))
             }
             Member::Other(item) => {
                 let name = match &**item {
                     ImplItem::Const(item) => format!("const {}", item.ident.unraw()),
                     _ => "impl".to_owned(),
                 };
-                Some((name, fingerprint::of(item)))
+                Some((name, CodeHash::of(item)))
             }
         });
         others.collect()

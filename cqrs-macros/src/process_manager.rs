@@ -6,12 +6,13 @@ use syn::{LitStr, Token, Type};
 use crate::args::Args;
 use crate::errors::Errors;
 use crate::event_method::{self, Mark, Message};
+use crate::fingerprint::CodeHash;
 use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::identity::IdKey;
 use crate::impl_block::{self, ImplBlock, Marked, Subject};
 use crate::process_step::{self, Owner, StepMark, StepMethod};
-use crate::{case, checkpoint, earlier_name, fingerprint, id, source};
+use crate::{case, checkpoint, earlier_name, id, source};
 
 const ATTRIBUTE: &str = "#[process_manager]";
 const WHAT: &str = "a process manager";
@@ -48,7 +49,7 @@ struct ProcessManagerItem {
     /// How long an ended instance is kept, in seconds.
     keep: Option<u64>,
     /// Of the block: a state that other code folded is folded again.
-    fingerprint: u64,
+    fingerprint: CodeHash,
     steps: Vec<StepMethod>,
     /// Checks that the other methods are no steps.
     unmarked: Vec<TokenStream>,
@@ -56,7 +57,7 @@ struct ProcessManagerItem {
 
 /// `#[process_manager]`.
 pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
-    let fingerprint = fingerprint::of(&item);
+    let fingerprint = CodeHash::of(&item);
     impl_block::attribute(ATTRIBUTE, item, |block, errors| {
         ProcessManagerItem::read(args, fingerprint, block, errors)
     })
@@ -65,7 +66,7 @@ pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
 impl ProcessManagerItem {
     fn read(
         args: TokenStream,
-        fingerprint: u64,
+        fingerprint: CodeHash,
         block: &mut ImplBlock,
         errors: &mut Errors,
     ) -> Option<Self> {

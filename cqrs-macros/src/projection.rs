@@ -6,6 +6,7 @@ use syn::{FnArg, LitStr, PatType, ReturnType, Signature, Type};
 use crate::args::Args;
 use crate::errors::Errors;
 use crate::event_method::{self, EventMethod, Mark, Message};
+use crate::fingerprint::CodeHash;
 use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::impl_block::{self, ImplBlock, Marked, Subject};
@@ -34,7 +35,7 @@ struct ProjectionItem {
     version: u32,
     partitioning: Partitioning,
     /// The names and fingerprints of the members without a mark.
-    other_items: Vec<(String, u64)>,
+    other_items: Vec<(String, CodeHash)>,
     /// The code of which somebody says that nothing has changed.
     unchanged: Option<u64>,
     methods: Vec<EventMethod>,

@@ -4,9 +4,10 @@ use syn::{GenericArgument, LitStr, PathArguments, Type};
 
 use crate::args::Args;
 use crate::errors::{self, Errors};
+use crate::fingerprint::CodeHash;
 use crate::function::{Function, HandlerKind};
 use crate::hygiene::code;
-use crate::{fingerprint, source};
+use crate::source;
 
 const KIND: HandlerKind = HandlerKind {
     attribute: "#[upcast]",
@@ -21,7 +22,7 @@ struct UpcasterItem {
     event: LitStr,
     from: u32,
     /// Of the function: states that another text has folded are folded again.
-    fingerprint: u64,
+    fingerprint: CodeHash,
     returned: Returned,
 }
 
@@ -35,7 +36,7 @@ struct Returned {
 
 /// `#[upcast]`.
 pub fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
-    let fingerprint = fingerprint::of(&item);
+    let fingerprint = CodeHash::of(&item);
     errors::function(item, |item, errors| {
         let mut args = Args::of_macro(args, errors);
         let is_complete = args.has("event") && args.has("from");

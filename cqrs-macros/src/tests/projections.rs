@@ -13,6 +13,9 @@ fn projection_of_events() {
                 recorded: &Recorded,
                 views: &mut Views<ProductView>,
             ) -> Result<()> {
+                if cfg!(feature = "audit") {
+                    views.audit();
+                }
                 Ok(())
             }
 
@@ -23,7 +26,10 @@ fn projection_of_events() {
             #[on]
             fn ignored(_: &Ignored) {}
 
-            fn helper() {}
+            fn helper() {
+                #[cfg(not(test))]
+                log();
+            }
         }
     };
     expect(

@@ -26,7 +26,10 @@ const _: () = {
         type Id = OrderId;
         const NAME: &'static __cqrs::str = "checkout";
         const KEY: &'static __cqrs::str = "order";
-        const FINGERPRINT: __cqrs::u64 = 9694228110926816722u64;
+        const FINGERPRINT: __cqrs::u64 = __cqrs::conditional_fingerprint(
+            9694228110926816722u64,
+            &[__cqrs::cfg!(feature = "payments")],
+        );
         const SOURCE: __cqrs::Source = __cqrs::Source {
             file: __cqrs::file!(),
             line: __cqrs::line!(),

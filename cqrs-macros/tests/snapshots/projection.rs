@@ -4,12 +4,17 @@ impl ProductList {
         recorded: &Recorded,
         views: &mut Views<ProductView>,
     ) -> Result<()> {
+        if cfg!(feature = "audit") {
+            views.audit();
+        }
         Ok(())
     }
     #[cfg(feature = "prices")]
     async fn r#move<'a>(event: &'a Repriced, views: &'a mut Views<ProductView>) {}
     fn ignored(_: &Ignored) {}
-    fn helper() {}
+    fn helper() {
+        #[cfg(not(test))] log();
+    }
 }
 const _: () = {
     #[allow(unused_imports)]
@@ -23,7 +28,13 @@ const _: () = {
             module: __cqrs::module_path!(),
         };
         const OTHER_ITEMS: &'static [(&'static __cqrs::str, __cqrs::u64)] = &[
-            ("fn helper", 13740151523108750502u64),
+            (
+                "fn helper",
+                __cqrs::conditional_fingerprint(
+                    4614395646483307634u64,
+                    &[__cqrs::cfg!(not(test))],
+                ),
+            ),
         ];
         fn folds() -> __cqrs::Vec<__cqrs::Fold> {
             let mut folds = __cqrs::Vec::new();
@@ -31,7 +42,10 @@ const _: () = {
                 .push(__cqrs::Fold {
                     name: "created",
                     line: __cqrs::line!(),
-                    fingerprint: 16147915161510673028u64,
+                    fingerprint: __cqrs::conditional_fingerprint(
+                        5201574493722157784u64,
+                        &[__cqrs::cfg!(feature = "audit")],
+                    ),
                     event: __cqrs::wire_name::<ProductCreated>(),
                     inputs: __cqrs::Vec::from([
                         <&Recorded as __cqrs::FoldInput<'_>>::describe(),
@@ -67,7 +81,10 @@ const _: () = {
                 .push(__cqrs::Fold {
                     name: "move",
                     line: __cqrs::line!(),
-                    fingerprint: 12326537342807705151u64,
+                    fingerprint: __cqrs::conditional_fingerprint(
+                        12326537342807705151u64,
+                        &[__cqrs::cfg!(feature = "prices")],
+                    ),
                     event: __cqrs::wire_name::<Repriced>(),
                     inputs: __cqrs::Vec::from([
                         <&'_ mut Views<ProductView> as __cqrs::FoldInput<'_>>::describe(),
