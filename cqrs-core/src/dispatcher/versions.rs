@@ -9,8 +9,8 @@ use super::subscriptions::Subscriptions;
 use crate::error::OperationError;
 use crate::handler::{rebuilt_table_of, table_of};
 use crate::store::{
-    Blueprint, EventLogExt, ProjectionVersion, VersionChange, VersionRemoval, VersionStep,
-    VersionStore,
+    Attendance, Blueprint, EventLogExt, ProjectionVersion, ShardStore, StoreError, VersionChange,
+    VersionRemoval, VersionStep, VersionStore, WorkerId,
 };
 use crate::subscription::{Progress, projection_subscription, rebuilt_subscription};
 
@@ -128,6 +128,26 @@ impl Subscriptions<'_> {
     }
 }
 
+/// The number of processes that handle the events of a subscription, or are ready to.
+async fn count_users(store: &dyn ShardStore, subscription: &str) -> Result<usize, StoreError> {
+    // Only those who attend are told who does. This one can handle nothing, so nothing is left to it.
+    let worker = WorkerId::new();
+    let attendance = Attendance {
+        worker,
+        subscriptions: Vec::new(),
+        lease: LOOK_TIME,
+    };
+    let roster = store.attend(attendance).await?;
+    store.leave(worker).await?;
+    let attending = roster.workers.iter();
+    let ready = attending.filter(|(_, handled)| handled.iter().any(|it| it == subscription));
+    let shards = roster.shards.iter();
+    let owned = shards.filter(|state| state.shard.subscription == subscription);
+    let owners = owned.filter_map(|state| state.owner);
+    let users: BTreeSet<WorkerId> = ready.map(|(worker, _)| *worker).chain(owners).collect();
+    Ok(users.len())
+}
+
 impl<'d> Subscriptions<'d> {
     /// The versions of the projection with this name.
     pub(super) fn versioned(&self, name: &str) -> Result<StoredVersions<'d>, OperationError> {
@@ -198,19 +218,17 @@ impl StoredVersions<'_> {
         if found.is_live {
             return Ok(OperationError::Live { name, version });
         }
-        let shards = match self.progress.views().view_capabilities().shards {
+        let processes = match self.progress.views().view_capabilities().shards {
             Some(shards) => {
                 let name = self.progress.stored_name();
-                let subscription = projection_subscription(name, version);
-                shards.shards(subscription).await?
+                count_users(shards, &projection_subscription(name, version)).await?
             }
-            None => Vec::new(),
+            None => 0,
         };
-        let owners: BTreeSet<_> = shards.iter().filter_map(|state| state.owner).collect();
         Ok(OperationError::InUse {
             name,
             version,
-            processes: owners.len(),
+            processes,
         })
     }
 

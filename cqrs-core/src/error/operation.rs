@@ -205,7 +205,7 @@ pub enum OperationError {
         name: &'static str,
         /// The version.
         version: u32,
-        /// Number of those that own its shards now. Others may be ready to take over.
+        /// Number of these processes. 0 if they have ended since.
         processes: usize,
     },
     /// The dispatcher was shut down meanwhile.
@@ -234,7 +234,7 @@ fn others_of(version: Option<u32>) -> String {
 /// Those that handle the events of a version.
 fn by_processes(count: usize) -> String {
     match count {
-        0 => "processes that are about to handle its events".to_owned(),
+        0 => "processes that have ended since".to_owned(),
         1 => "1 process".to_owned(),
         several => format!("{several} processes"),
     }

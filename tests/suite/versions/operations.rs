@@ -5,6 +5,7 @@ use std::time::Duration;
 use cqrs_core::Dispatcher;
 use cqrs_core::app::Comparison;
 use cqrs_core::error::OperationError;
+use tokio::time::{sleep, timeout};
 
 use super::programs::points::Score;
 use super::programs::{NAME, accepted, beside, fifth, first, fourth, points, second, third};
@@ -24,11 +25,31 @@ async fn score(app: &Dispatcher, players: u32) {
     }
 }
 
+/// Waits until the first version cannot be dropped because of these.
+async fn until_in_use_by(users: &str, app: &Dispatcher) {
+    let text = format!("version 1 of projection `tallies` is in use by {users}: shut down");
+    let wait = async {
+        loop {
+            let dropped = app.subscriptions().drop(NAME, 1).await;
+            let error = dropped.expect_err("it is in use");
+            assert!(matches!(error, OperationError::InUse { .. }), "{error}");
+            if error.to_string().starts_with(&text) {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(LIMIT, wait).await.expect(users);
+}
+
 #[tokio::test]
 async fn a_version_in_use_is_not_dropped() {
     on_each_twice(points::module(), async |[one, other]| {
         let old = one.module(first::module()).build().await.expect("builds");
         score(&old, 3).await;
+        // It is ready to take over.
+        let other_old = beside(&old, first::module()).build().await;
+        let other_old = other_old.expect("builds");
         let new = other.module(second::module()).build().await;
         let new = new.expect("builds");
         score(&new, 1).await;
@@ -38,15 +59,9 @@ async fn a_version_in_use_is_not_dropped() {
         let live = live.expect_err("is live").to_string();
         let expected = "version 2 of projection `tallies` is live: `switch` to another one first";
         assert_eq!(live, expected);
-        let dropped = subscriptions.drop(NAME, 1).await;
-        let error = dropped.expect_err("a process handles it");
-        assert!(
-            matches!(error, OperationError::InUse { processes: 1, .. }),
-            "{error}"
-        );
-        let start =
-            "version 1 of projection `tallies` is in use by 1 process: shut down the processes";
-        assert!(error.to_string().starts_with(start), "{error}");
+        until_in_use_by("2 processes", &new).await;
+        other_old.shutdown(LIMIT).await.expect("ends");
+        until_in_use_by("1 process", &new).await;
         let dropped = subscriptions.drop(NAME, 3).await;
         assert!(matches!(
             dropped,
