@@ -211,20 +211,44 @@ impl Rate {
     /// Time that the rate is of.
     const WINDOW: Duration = Duration::from_secs(10);
 
-    /// The rate per second, with this position now.
-    pub(super) fn at(&mut self, position: Position) -> u64 {
+    /// A rate from this position and from now on.
+    pub(super) fn from(position: Position) -> Self {
+        Self([(Instant::now(), position)].into())
+    }
+
+    /// The rate per second, with this position now. `None` at the first one, before which nothing is known.
+    pub(super) fn at(&mut self, position: Position) -> Option<u64> {
         let now = Instant::now();
         self.0.push_back((now, position));
         while self.0.len() > 2 && now - self.0[0].0 > Self::WINDOW {
             self.0.pop_front();
         }
-        let Some((then, before)) = self.0.front() else {
-            return 0;
-        };
+        let (then, before) = self.0.front()?;
         let millis = u64::try_from((now - *then).as_millis()).unwrap_or(u64::MAX);
-        match millis {
-            0 => 0,
-            millis => position.since(*before).saturating_mul(1000) / millis,
-        }
+        let moved = position.since(*before);
+        moved.saturating_mul(1000).checked_div(millis)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_is_that_of_the_last_seconds() {
+        let at = Position::new;
+        let mut rate = Rate::default();
+        assert_eq!(rate.at(at(900)), None, "where it was before is not known");
+        assert_eq!(rate.at(at(900)), None, "nor at the same moment");
+        advance(Duration::from_millis(20)).await;
+        assert_eq!(rate.at(at(910)), Some(500));
+        advance(Duration::from_secs(20)).await;
+        assert_eq!(rate.at(at(910)), Some(0), "it stands still");
+
+        let mut rate = Rate::from(at(0));
+        advance(Duration::from_millis(20)).await;
+        assert_eq!(rate.at(at(30)), Some(1500), "of a short build, too");
     }
 }

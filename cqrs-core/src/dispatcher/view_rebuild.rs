@@ -105,6 +105,7 @@ impl<'d> ViewRebuild<'d> {
         for state in begun.iter().filter(|state| state.halt.is_some()) {
             shards.resume(state.shard.clone(), false).await?;
         }
+        let furthest = least(&begun);
         let following = Following::new(inner.limits.retry_for, inner.limits.stuck_after);
         let (crew, folds) = subscription::rebuilt(
             &projection,
@@ -131,8 +132,8 @@ impl<'d> ViewRebuild<'d> {
             shards,
             progress,
             replacement,
-            rate: Rate::default(),
-            furthest: least(&begun),
+            rate: Rate::from(furthest),
+            furthest,
             schemas,
             race: HeadRace::new(),
             attempts: AttemptTimes {

@@ -27,19 +27,19 @@ pub struct RebuildProgress {
     pub position: Position,
     /// The head of the log, as far as this process knows.
     pub head: Position,
-    /// Number of positions per second of late.
-    pub per_second: u64,
-    /// Time until it is at the head, at this rate. `None` if it stands still.
+    /// Number of positions per second of late. `None` as long as it is not known.
+    pub per_second: Option<u64>,
+    /// Time until it is at the head, at this rate. `None` if it stands still, or the rate is not known.
     pub remaining: Option<Duration>,
 }
 
 impl RebuildProgress {
-    pub(crate) fn new(position: Position, head: Position, per_second: u64) -> Self {
+    pub(crate) fn new(position: Position, head: Position, per_second: Option<u64>) -> Self {
         let left = head.since(position);
         let seconds = match (left, per_second) {
             (0, _) => Some(0),
-            (_, 0) => None,
-            (left, per_second) => Some(left.div_ceil(per_second)),
+            (_, None | Some(0)) => None,
+            (left, Some(per_second)) => Some(left.div_ceil(per_second)),
         };
         Self {
             position,
@@ -58,10 +58,10 @@ impl fmt::Display for RebuildProgress {
             per_second,
             remaining,
         } = self;
-        write!(
-            f,
-            "at position {position} of {head}, {per_second} per second"
-        )?;
+        write!(f, "at position {position} of {head}")?;
+        if let Some(per_second) = per_second {
+            write!(f, ", {per_second} per second")?;
+        }
         match remaining {
             Some(remaining) => write!(f, ", {} s left", remaining.as_secs()),
             None => Ok(()),
@@ -76,17 +76,19 @@ mod tests {
     #[test]
     fn the_remaining_time_follows_from_the_rate() {
         let progress = |at, rate| RebuildProgress::new(Position::new(at), Position::new(100), rate);
-        let remaining = progress(40, 20).remaining;
+        let remaining = progress(40, Some(20)).remaining;
         assert_eq!(remaining, Some(Duration::from_secs(3)));
-        assert_eq!(progress(40, 0).remaining, None);
-        assert_eq!(progress(100, 0).remaining, Some(Duration::ZERO));
+        assert_eq!(progress(40, Some(0)).remaining, None);
+        assert_eq!(progress(40, None).remaining, None);
+        assert_eq!(progress(100, None).remaining, Some(Duration::ZERO));
         assert_eq!(
-            progress(40, 20).to_string(),
+            progress(40, Some(20)).to_string(),
             "at position 40 of 100, 20 per second, 3 s left"
         );
         assert_eq!(
-            progress(40, 0).to_string(),
+            progress(40, Some(0)).to_string(),
             "at position 40 of 100, 0 per second"
         );
+        assert_eq!(progress(40, None).to_string(), "at position 40 of 100");
     }
 }

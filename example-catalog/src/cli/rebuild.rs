@@ -56,16 +56,13 @@ impl Shown {
             Self::Bar(bar) => {
                 bar.set_length(progress.head.get());
                 bar.set_position(progress.position.get());
-                bar.set_message(rate(progress));
+                bar.set_message(rate(progress).join(", "));
             }
             Self::Lines(last) if last.is_none_or(|last| last.elapsed() >= INTERVAL) => {
                 *last = Some(Instant::now());
-                print_line(format!(
-                    "position {} of {}, {}",
-                    progress.position,
-                    progress.head,
-                    rate(progress)
-                ))?;
+                let at = format!("position {} of {}", progress.position, progress.head);
+                let parts: Vec<_> = [at].into_iter().chain(rate(progress)).collect();
+                print_line(parts.join(", "))?;
             }
             Self::Lines(_) => {}
         }
@@ -83,13 +80,13 @@ fn bar() -> ProgressBar {
     bar
 }
 
-/// The rate, and the remaining time.
-fn rate(progress: &RebuildProgress) -> String {
-    let rate = format!("{} per second", progress.per_second);
-    match progress.remaining {
-        Some(remaining) => format!("{rate}, {} s left", remaining.as_secs()),
-        None => rate,
-    }
+/// The rate and the remaining time, as far as they are known.
+fn rate(progress: &RebuildProgress) -> Vec<String> {
+    let rate = progress.per_second.map(|it| format!("{it} per second"));
+    let left = progress
+        .remaining
+        .map(|it| format!("{} s left", it.as_secs()));
+    rate.into_iter().chain(left).collect()
 }
 
 #[cfg(test)]
@@ -99,9 +96,10 @@ mod tests {
     #[test]
     fn a_rate_has_the_remaining_time_if_it_is_known() {
         let mut progress = RebuildProgress::default();
-        assert_eq!(rate(&progress), "0 per second");
-        progress.per_second = 7;
+        assert!(rate(&progress).is_empty());
+        progress.per_second = Some(7);
+        assert_eq!(rate(&progress), ["7 per second"]);
         progress.remaining = Some(Duration::from_secs(90));
-        assert_eq!(rate(&progress), "7 per second, 90 s left");
+        assert_eq!(rate(&progress), ["7 per second", "90 s left"]);
     }
 }
