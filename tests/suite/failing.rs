@@ -94,7 +94,7 @@ async fn a_failing_event_is_retried_reported_and_never_skipped() {
             let wait = Duration::from_millis(200);
             let behind = app.query(count("hello")).after(&last).max_wait(wait).await;
             let behind = behind.expect_err("is behind").to_string();
-            let start = "projection `words` reached position 1 but not 3 within 200ms: `said` failed at position 2 (`said`): ";
+            let start = "projection `words` reached position 1 but not 3 within 200ms: `said` failed at the event at position 2 (`said`): ";
             assert!(behind.starts_with(start), "{behind}");
             assert_eq!(app.query(count(bad)).await.expect("answers"), 0, "no half fold stays");
             let health = app.health();

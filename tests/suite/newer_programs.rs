@@ -489,6 +489,7 @@ async fn a_subscription_that_meets_a_newer_event_is_left_to_the_newer_program() 
                 "{state}"
             );
             assert!(state.contains(text), "{state}");
+            assert_eq!(state.matches("position 2").count(), 1, "{state}");
             assert_eq!(health(&newer, name).state, SubscriptionState::Running);
         }
         assert!(older.health().is_ok(), "{:?}", older.health());

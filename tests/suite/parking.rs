@@ -222,7 +222,8 @@ async fn a_failing_key_is_parked_and_released_and_the_others_go_on() {
         assert_eq!((key.key.as_str(), key.partition.as_str()), ("1001", "cart"));
         assert_eq!((key.first, key.is_released), (failing.first(), false));
         assert!(
-            key.cause.contains("`added` failed at position"),
+            key.cause
+                .contains("`added` failed at the event at position"),
             "{}",
             key.cause
         );

@@ -259,7 +259,7 @@ async fn a_shutdown_names_what_has_not_finished_in_time() {
         let error = error.expect_err("three have not finished").to_string();
         for part in [
             "1 command is under way",
-            "projection `steps` is at position 0 of 1 (`placed` failed at position 1",
+            "projection `steps` is at position 0 of 1 (`placed` failed at the event at position 1",
             "reaction `pack_it` is at position 0 of 1",
         ] {
             assert!(error.contains(part), "{error} does not contain {part}");
@@ -293,7 +293,10 @@ async fn a_chain_of_reactions_comes_to_rest() {
         let error = error.expect_err("one event fails").to_string();
         let part = "projection `steps` is at position 10 of 1";
         assert!(error.contains(part), "{error}");
-        assert!(error.contains("`placed` failed at position 11"), "{error}");
+        assert!(
+            error.contains("`placed` failed at the event at position 11"),
+            "{error}"
+        );
         assert!(!app.health().is_ok());
     })
     .await;

@@ -296,7 +296,8 @@ async fn a_subscription_that_fails_is_warned_of_with_attempts_and_pause() {
     let pause = warning.fields["pause"].strip_suffix("ms").expect("a time");
     let millis: f64 = pause.parse().expect("a number");
     assert!((25.0..=50.0).contains(&millis), "{pause}");
-    let error = "`traced-label` failed at position 1 (`parcel-sent`): the printer jams";
+    let error =
+        "`traced-label` failed at the event at position 1 (`parcel-sent`): the printer jams";
     assert_eq!(warning.fields["error"], error);
 }
 

@@ -169,7 +169,7 @@ async fn is_refused(app: Dispatcher, bad: Write, why: &str) {
     for _ in 0..2 {
         let reader = reader(&app).await;
         let error = failure(&reader).await;
-        let start = "`written` failed at position 2 (`card-written`): view `";
+        let start = "`written` failed at the event at position 2 (`card-written`): view `";
         assert!(error.starts_with(start), "{error}");
         assert!(error.contains("` of `card`: "), "{error}");
         assert!(error.contains(why), "{error} does not contain {why}");

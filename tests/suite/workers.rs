@@ -158,7 +158,10 @@ async fn a_panic_in_a_views_code_names_event_and_view_and_is_tried_again() {
             *PANICS.lock().expect("nobody panics with it") = place;
             let receipt = measure().await.expect("is recorded");
             let error = failure(&app).await;
-            let at = format!("failed at position {} (`measured`): ", receipt.last());
+            let at = format!(
+                "failed at the event at position {} (`measured`): ",
+                receipt.last()
+            );
             assert!(error.contains(&at), "{place:?}: {error}");
             assert!(
                 error.contains(&format!("panicked: no {place:?} today")),
@@ -255,7 +258,7 @@ fn workers_whose_runtime_has_ended_are_stopped_and_nobody_waits_for_them() {
             .await
             .expect_err("does not wait");
         let text = error.to_string();
-        let start = "projection `clocks` has stopped at position 0 and will not reach 1: ";
+        let start = "projection `clocks` has stopped after position 0 and will not reach 1: ";
         assert!(text.starts_with(start), "{text}");
         let behind = app
             .wait_until_caught_up(receipt.last(), Duration::MAX)

@@ -85,7 +85,7 @@ pub enum OperationError {
         error: String,
     },
     /// It has stopped and is not paused.
-    #[error("`{name}` has stopped: `retry` the event or `skip` it. {error}")]
+    #[error("`{name}` has stopped: `retry` the event, or `skip` its position. {error}")]
     Stopped {
         /// Name of the projection or reaction.
         name: &'static str,

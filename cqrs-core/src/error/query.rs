@@ -135,7 +135,7 @@ impl fmt::Display for NotCaughtUp {
         if let Some(reason) = stopped {
             return write!(
                 f,
-                "{kind} `{name}` has stopped at position {at} and will not reach {wanted}: {reason}"
+                "{kind} `{name}` has stopped after position {at} and will not reach {wanted}: {reason}"
             );
         }
         write!(

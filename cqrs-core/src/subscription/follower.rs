@@ -131,16 +131,13 @@ impl FailedEvent {
         handler: &'static str,
         error: &Error,
     ) -> Self {
-        let position = event.position;
-        let event_type = &event.data.event_type;
+        let event_type = event.data.event_type.as_str();
         Self {
             place,
             failure: EventFailure {
                 event: event.clone(),
                 id: None,
-                error: format!(
-                    "`{handler}` failed at position {position} (`{event_type}`): {error}"
-                ),
+                error: describe(handler, (event_type, event.position), &error.to_string()),
                 is_outdated: error.is_of_newer_version(),
             },
         }
@@ -150,6 +147,18 @@ impl FailedEvent {
     pub(crate) fn of_id(mut self, id: String) -> Self {
         self.failure.id = Some(id);
         self
+    }
+}
+
+/// The error of an event that failed. Says that its position is that of the event, which an operator skips: beside
+/// those of the projection, and of who waits for it.
+fn describe(handler: &str, (event_type, position): (&str, Position), error: &str) -> String {
+    let is_named = error.starts_with(&format!("event `{event_type}`"))
+        && error.contains(&format!(" at position {position} "));
+    if is_named {
+        format!("`{handler}` failed: {error}")
+    } else {
+        format!("`{handler}` failed at the event at position {position} (`{event_type}`): {error}")
     }
 }
 
@@ -171,5 +180,23 @@ impl From<ViewCommitError> for Interruption {
             ViewCommitError::Moved { .. } => Self::CheckpointMoved,
             ViewCommitError::Failed(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_event_is_named_once() {
+        let of = |error| describe("placed", ("order-placed", Position::new(7)), error);
+        assert_eq!(
+            of("no stock"),
+            "`placed` failed at the event at position 7 (`order-placed`): no stock"
+        );
+        let unreadable = "event `order-placed` (version 1) at position 7 cannot be read as `Order`";
+        assert_eq!(of(unreadable), format!("`placed` failed: {unreadable}"));
+        let another = "event `order-paid` at position 7 has version 2";
+        assert!(of(another).contains("(`order-placed`)"));
     }
 }
