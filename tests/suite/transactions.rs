@@ -11,6 +11,7 @@ mod stopped;
 mod trips;
 mod turns;
 
+use std::error::Error as _;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
@@ -247,9 +248,12 @@ async fn a_projection_that_cannot_be_set_up_stops_the_build() {
     {
         replace_projection(&mut it, broken);
         let built = it.builder().build().await;
-        let error = built.err().expect("it does not build").to_string();
-        let expected = "`#[setup]` of the projection `broken` failed: ";
-        assert!(error.starts_with(expected), "{error}");
+        let error = built.err().expect("it does not build");
+        let text = "`#[setup]` of the projection `broken` failed";
+        assert_eq!(error.to_string(), text);
+        let cause = error.source().expect("the error of the method");
+        let report = format!("{text}\n  caused by: {cause}");
+        assert!(format!("{error:?}").starts_with(&report), "{error:?}");
     }
 }
 

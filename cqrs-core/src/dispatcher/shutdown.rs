@@ -297,8 +297,8 @@ impl fmt::Display for Unfinished {
                 "{kind} `{name}` is at position {position} of {head}{why}"
             ));
         }
-        if let Some(store) = &self.store {
-            parts.push(format!("the head of the log is not known ({store})"));
+        if self.store.is_some() {
+            parts.push("the head of the log cannot be read".to_owned());
         }
         if parts.is_empty() {
             parts.push("events keep being recorded".to_owned());
@@ -309,5 +309,28 @@ impl fmt::Display for Unfinished {
             self.waited,
             parts.join("; ")
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_of_the_store_is_told_once() {
+        let reason = "no route to host".into();
+        let unfinished = Unfinished {
+            handler: None,
+            waited: Duration::from_secs(1),
+            head: Position::START,
+            commands: 0,
+            subscriptions: Vec::new(),
+            store: Some(StoreError::Unavailable { reason }),
+        };
+        let text = "not finished after 1s: the head of the log cannot be read";
+        assert_eq!(unfinished.to_string(), text);
+        let cause = "the store is unavailable: no route to host";
+        let report = format!("{text}\n  caused by: {cause}");
+        assert_eq!(format!("{unfinished:?}"), report);
     }
 }

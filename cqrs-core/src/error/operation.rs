@@ -77,7 +77,7 @@ pub enum OperationError {
         reason: String,
     },
     /// An event has a newer version than this program knows, and no other process handles it.
-    #[error("`{name}` needs a newer program. {error}")]
+    #[error("no process handles the events of `{name}`: {error}")]
     Outdated {
         /// Name of the projection or reaction.
         name: &'static str,

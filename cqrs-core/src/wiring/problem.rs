@@ -15,7 +15,7 @@ pub enum BuildError {
     NoRuntime,
     /// A projection's `#[setup]` method failed. None of its writes was kept, and the next `build`
     /// runs it again.
-    #[error("`#[setup]` of the projection `{projection}` failed: {source}")]
+    #[error("`#[setup]` of the projection `{projection}` failed")]
     Setup {
         /// The projection's name.
         projection: &'static str,

@@ -126,4 +126,11 @@ macro_rules! failures {
     )+};
 }
 
-failures!(BuildError, OpenError, Failure, StoreError, io::Error);
+failures!(OpenError, Failure, StoreError, io::Error);
+
+impl From<BuildError> for CliError {
+    /// With its causes.
+    fn from(error: BuildError) -> Self {
+        Self::Failed(format!("{error:?}"))
+    }
+}

@@ -53,6 +53,6 @@ pub async fn run_until_signal(
 /// Shuts down the dispatcher, so that read models are written.
 pub async fn close(dispatcher: &Dispatcher) {
     if let Err(unfinished) = dispatcher.shutdown(GRACE).await {
-        eprint_line(format_args!("warning:"), &unfinished.to_string());
+        eprint_line(format_args!("warning:"), &format!("{unfinished:?}"));
     }
 }
