@@ -74,6 +74,8 @@ async fn fill(builder: Builder) {
         points: 1,
     };
     app.execute(score).await.expect("is carried out");
+    // A shutdown leaves what this process has not begun to handle to another one.
+    app.wait_until_idle(LIMIT).await.expect("comes to rest");
     app.shutdown(LIMIT).await.expect("ends");
 }
 
