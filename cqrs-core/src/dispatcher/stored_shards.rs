@@ -97,15 +97,17 @@ impl StoredShards<'_> {
         // Others may have handled it, and are to send the commands that it caused.
         if let Some(partition) = self.progress.partition().filter(|it| it.each) {
             let selection = selection_of(self.progress, state).await?;
-            let is_own = |id: &&str| {
-                let selection = selection.as_ref();
-                selection.is_none_or(|it| it.has_id(id, event.position))
-            };
-            let of_id = |id: &str| SkippedEvent {
-                key: Some(id.to_owned()),
-                ..skipped.clone()
-            };
-            all = partition.ids(event).filter(is_own).map(of_id).collect();
+            all = partition
+                .ids(event)
+                .filter(|id| {
+                    let selection = selection.as_ref();
+                    selection.is_none_or(|it| it.has_id(id, event.position))
+                })
+                .map(|id| SkippedEvent {
+                    key: Some(id.to_owned()),
+                    ..skipped.clone()
+                })
+                .collect();
         }
         let relocation = Relocation {
             shard: state.shard.clone(),
