@@ -153,7 +153,12 @@ pub(super) struct QueryWait {
 }
 
 impl QueryWait {
-    fn left(&self) -> Duration {
+    /// The time that errors name.
+    pub(super) fn longest(&self) -> Duration {
+        self.longest
+    }
+
+    pub(super) fn left(&self) -> Duration {
         self.longest.saturating_sub(self.started.elapsed())
     }
 
@@ -326,8 +331,7 @@ impl Inner {
                 position: None,
             });
         }
-        self.wait_for_sources(slot, &options.wanted, wait.left())
-            .await
+        self.wait_for_sources(slot, &options.wanted, wait).await
     }
 
     /// Waits until the projections have handled these events, and the stores show it to queries, with all that

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::answering::{Answering, AnsweringVersion, EarlierVersion, any_change};
 use super::inner::{Inner, QuerySlot};
-use super::query::Reached;
+use super::query::{QueryWait, Reached};
 use super::wanted::Wanted;
 use crate::error::{QueryError, Rebuilding};
 use crate::handler::{Context, QueryInputs, QueryScope};
@@ -142,11 +142,10 @@ impl Inner {
         &self,
         slot: &QuerySlot,
         wanted: &Wanted,
-        max_wait: Duration,
+        wait: &QueryWait,
     ) -> Result<AwaitedSources, QueryError> {
-        let started = Instant::now();
         loop {
-            let left = max_wait.saturating_sub(started.elapsed());
+            let left = wait.left();
             let sources = match self.sources(slot) {
                 Ok(sources) => sources,
                 Err(rebuilding) => {
@@ -157,7 +156,8 @@ impl Inner {
                     continue;
                 }
             };
-            let reached = self.reach(&sources.progress, &slot.stores, wanted, (left, max_wait));
+            let limits = (left, wait.longest());
+            let reached = self.reach(&sources.progress, &slot.stores, wanted, limits);
             if let Some(reached) = unless(sources.changed(), reached).await {
                 let Reached { known, position } = reached?;
                 return Ok(AwaitedSources {

@@ -369,8 +369,8 @@ impl Inner {
             [] => Some(self.head_beside(slot, wanted.position()).await?),
             _ => None,
         };
-        let max_wait = options.max_wait.unwrap_or(self.limits.wait);
-        let awaited = self.wait_for_sources(slot, wanted, max_wait).await?;
+        let wait = self.query_wait(options);
+        let awaited = self.wait_for_sources(slot, wanted, &wait).await?;
         let position = head.or(awaited.position).unwrap_or_default();
         let context = self.query_context(slot, options.actor.clone())?;
         let scope = awaited.sources.scope(slot, context.as_ref());
