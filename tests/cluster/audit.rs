@@ -3,13 +3,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventLog, EventQuery, Events, ReadRange, Recorded};
+use cqrs_core::store::{
+    Division, EventLog, EventQuery, Events, ReadRange, Recorded, ViewStore as _,
+};
 use cqrs_postgres::Postgres;
 
 use crate::domain::{self, AllCounts, Count, Stepped};
 
 /// Time that what is left of the work does not need.
 const LONG: Duration = Duration::from_secs(120);
+
+/// Divides the reaction into shards, before it runs, so that it keeps pace.
+pub async fn divide(url: &str) {
+    let store = Postgres::connect(url).await.expect("connects");
+    let division = Division::even("reaction:echoing", "counter", 4);
+    let shards = store.view_capabilities().shards.expect("it has shards");
+    let divided = shards.divide(division.expect("few shards")).await;
+    assert!(divided.expect("it is decided"), "it has not run");
+}
 
 /// Compares the log with what was acknowledged and with a sequential model, the views with a replay, and the
 /// commands of the reaction with the events that they are due to. Returns the number of events.

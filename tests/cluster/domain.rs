@@ -56,7 +56,7 @@ fn echo(Echo { counter }: Echo) -> Echoed {
     Echoed { counter }
 }
 
-#[event_handler]
+#[event_handler(partition = "counter")]
 async fn echoing(event: Stepped, app: &Dispatcher) -> Result<()> {
     let counter = event.counter;
     app.execute(Echo { counter }).await?;

@@ -110,6 +110,11 @@ fn an_application_rides_out_what_a_cluster_can_do_to_it() {
         Err(_) => FAULTS.to_vec(),
     };
     println!("{timing:?}");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be made");
+    runtime.block_on(audit::divide(&cluster.url()));
     let applications = [(); 2].map(|()| Application::start(&cluster.url(), PATIENCE));
     applications.iter().for_each(Application::wait_for_all);
     for (round, fault) in faults.iter().enumerate() {
@@ -133,10 +138,6 @@ fn an_application_rides_out_what_a_cluster_can_do_to_it() {
         assert!(failed.is_empty(), "{fault:?}: {failed:#?}");
     }
     let acknowledged = applications.map(Application::end).concat();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime can be made");
     let events = runtime.block_on(audit::audit(&cluster.url(), &acknowledged));
     println!("{} commands, {events} events", acknowledged.len());
 }

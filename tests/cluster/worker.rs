@@ -26,8 +26,8 @@ const ASKING: u32 = 4;
 /// Number of counters, which the callers of all processes share.
 const COUNTERS: u32 = 40;
 
-/// Time between two commands of a caller, so that the log of a long run has its limits.
-const PAUSE: Duration = Duration::from_millis(40);
+/// Time between two commands of a caller, so that the reaction keeps pace.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Time for what is under way at the end.
 const GRACE: Duration = Duration::from_secs(120);

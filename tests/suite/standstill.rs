@@ -185,6 +185,50 @@ async fn a_server_that_stands_still_keeps_nobody_waiting() {
     drop(app);
 }
 
+/// Its load, the turns of those before it and its append wait for the same outage.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_has_its_patience_once() {
+    let Some(server) = private("a_command_has_its_patience_once").await else {
+        return;
+    };
+    let patience = Duration::from_secs(4);
+    // Two seconds more, and one for a busy machine.
+    let longest = patience + Duration::from_secs(3);
+    let store = options().retry_timeout(patience).connect(server.url());
+    let app = app(store.await.expect("connects")).await;
+    let (_, done) = deposit(&app, 1, CommandId::new()).await.expect("no panic");
+    done.expect("it is done");
+    on_server(&server, Server::stand_still).await;
+    // About a state in memory and about one to load, each behind others.
+    let began = Instant::now();
+    let deposits: Vec<_> = (0..10)
+        .map(|number| deposit(&app, 1 + number % 2, CommandId::new()))
+        .collect();
+    for deposit in deposits {
+        let (_, outcome) = deposit.await.expect("no panic");
+        outcome.expect_err("it stands still");
+        assert!(began.elapsed() < longest, "{:?}", began.elapsed());
+    }
+    // A caller's own time is over when it is, whatever the store's is.
+    let began = Instant::now();
+    let command = Deposit {
+        account: 1,
+        cents: 1,
+    };
+    let given_up = app.execute(command).timeout(Duration::from_secs(1)).await;
+    assert!(began.elapsed() < patience, "{:?}", began.elapsed());
+    let failed = given_up.expect_err("it stands still");
+    assert!(
+        matches!(
+            failed,
+            CommandError::Failed(Failure::Append(AppendError::Indeterminate { .. }))
+        ),
+        "{failed:?}"
+    );
+    on_server(&server, Server::go_on).await;
+    drop(app);
+}
+
 /// A statement that takes longer than the store has patience for is no server that stands still.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_statement_is_waited_for() {

@@ -3,6 +3,7 @@
 pub mod ahead;
 pub mod batch;
 pub mod blueprints;
+pub mod command_time;
 pub mod decider;
 pub mod migrations;
 pub mod model_plan;

@@ -6,6 +6,7 @@ use cqrs_core::store::{
     StoreError, StoredCommand, StoredState, TypeCounts,
 };
 use cqrs_core::{CommandId, Position};
+use cqrs_kit::command_time::{sent_at, with_sent_at};
 use tokio::task::JoinSet;
 
 use crate::fault::{Fault, Kind};
@@ -148,7 +149,7 @@ async fn spawn_read<T: Send + 'static>(
     read: impl Future<Output = Result<T, Fault>> + Send + 'static,
 ) -> Result<T, StoreError> {
     let mut task = JoinSet::new();
-    task.spawn(read);
+    task.spawn(with_sent_at(sent_at(), read));
     match task.join_next().await {
         Some(Ok(read)) => Ok(read?),
         Some(Err(error)) => Err(Fault::new(Kind::Lost, error.to_string()).into()),

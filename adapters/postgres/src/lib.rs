@@ -23,6 +23,7 @@ mod link;
 mod migrations;
 mod notifier;
 mod options;
+mod outage;
 mod pool;
 mod read;
 mod reconnect_backoff;

@@ -177,7 +177,8 @@ impl Options {
     /// When a statement takes longer than half of this, or three seconds, the server is asked on another
     /// connection. If it is executing the statement, the store keeps waiting. Otherwise the connection is
     /// closed, and the outcome of an append is looked up by its command id. What only reads is repeated. So
-    /// commands and queries wait for a cluster that fails over, if this is longer than that takes.
+    /// commands and queries wait for a cluster that fails over, if this is longer than that takes. A command has this time
+    /// once, for all its steps, from when it was sent or the database was lost.
     ///
     /// [`statement_timeout`]: Options::statement_timeout
     pub fn retry_timeout(mut self, timeout: Duration) -> Self {

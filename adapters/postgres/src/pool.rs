@@ -1,14 +1,15 @@
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
 use deadpool::managed;
 use tokio::time::timeout;
 
-use crate::fault::{Fault, Kind};
+use crate::fault::{Fault, Kind, Unanswered};
 use crate::link::Link;
 use crate::link::connection::Connection;
-use crate::link::dial::Deadlines;
+use crate::link::dial::{Deadlines, Observer};
 use crate::options::MAX_POOL_SIZE;
 use crate::reconnect_backoff::ReconnectBackoff;
 use crate::{ConnectError, Options};
@@ -20,6 +21,7 @@ const LAST_ATTEMPT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Pool {
     connections: managed::Pool<Link>,
+    observer: Arc<Observer>,
     /// How long a request waits for a database that is unreachable.
     patience: Duration,
 }
@@ -38,6 +40,7 @@ impl Deref for PooledConnection {
 impl Link {
     /// A pool of these connections.
     pub(crate) fn pool(self, options: &Options) -> Result<Pool, ConnectError> {
+        let observer = self.dial.observer.clone();
         let built = managed::Pool::builder(self)
             .max_size(options.pool_size.min(MAX_POOL_SIZE))
             .runtime(Runtime::Tokio1)
@@ -48,6 +51,7 @@ impl Link {
         })?;
         Ok(Pool {
             connections,
+            observer,
             patience: options.retry_timeout,
         })
     }
@@ -80,6 +84,7 @@ impl Pool {
     }
 
     async fn wait_for_one(&self, last: &mut Option<Fault>) -> Result<PooledConnection, Fault> {
+        let began = Instant::now();
         let mut backoff = ReconnectBackoff::new(self.patience);
         loop {
             let fault = match self.connections.get().await {
@@ -87,7 +92,11 @@ impl Pool {
                 Err(error) => Fault::from(error),
             };
             *last = Some(fault.clone());
-            if fault.kind() != Kind::Lost || !backoff.pause().await {
+            if fault.kind() != Kind::Lost {
+                return Err(fault);
+            }
+            self.observer.outage.note(began);
+            if self.left(began).is_zero() || !backoff.pause().await {
                 return Err(fault);
             }
         }
@@ -100,7 +109,11 @@ impl Pool {
         F: Future<Output = Result<T, Fault>>,
     {
         let began = Instant::now();
-        match read().await {
+        let first = match self.observer.outage.waiting_since(began) {
+            since if since == began => read().await,
+            since => Box::pin(self.attempt(since, read())).await,
+        };
+        match first {
             // Boxed, so that the rare case does not enlarge the future of every read.
             Err(lost) if lost.kind() == Kind::Lost => {
                 Box::pin(self.repeat(read, began, lost)).await
@@ -118,16 +131,40 @@ impl Pool {
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        let left = || self.patience.saturating_sub(began.elapsed());
-        let mut backoff = ReconnectBackoff::new(left());
+        self.observer.outage.note(began);
+        let mut backoff = ReconnectBackoff::new(self.left(began));
         while backoff.pause().await {
-            match timeout(left().saturating_add(LAST_ATTEMPT), read()).await {
-                Ok(Err(fault)) if fault.kind() == Kind::Lost => lost = fault,
-                Ok(done) => return done,
-                Err(_) => break,
+            match self.attempt(began, read()).await {
+                Err(fault) if fault.kind() == Kind::Lost => {
+                    self.observer.outage.note(began);
+                    lost = fault;
+                }
+                done => return done,
+            }
+            if self.left(began).is_zero() {
+                break;
             }
         }
         Err(lost)
+    }
+
+    /// How long what began at this time may still wait for an unreachable database.
+    fn left(&self, began: Instant) -> Duration {
+        let since = self.observer.outage.waiting_since(began);
+        self.patience.saturating_sub(since.elapsed())
+    }
+
+    /// Reads for as long as there is patience, and a moment.
+    async fn attempt<T>(
+        &self,
+        began: Instant,
+        read: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let since = self.observer.outage.waiting_since(began);
+        let longest = self.patience.saturating_add(LAST_ATTEMPT);
+        let read = timeout(longest.saturating_sub(since.elapsed()), read);
+        read.await
+            .unwrap_or_else(|_| Err(Unanswered(since.elapsed()).into()))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::error::{CommandError, Error, Failure, Invalid};
 use crate::handler::{CommandScope, Context, ErasedCommand, Reply, TxSlot, WritesSlot};
 use crate::message::NewEvents;
 use crate::panic::Guarded;
+use crate::store::command_time::sent_now;
 use crate::store::{
     Admission, Append, AppendError, AppendWrites, Appended, ErasedLogTx, EventData, EventLog,
     EventLogExt, Position, TagSlices,
@@ -74,7 +75,13 @@ impl Decisions {
             options,
         };
         // Boxed, so that the future of the call is small.
-        let decided = Box::pin(self.decide(command, fingerprint, slot, call, &span));
+        let decided = sent_now(Box::pin(self.decide(
+            command,
+            fingerprint,
+            slot,
+            call,
+            &span,
+        )));
         let outcome = trace::within!(span.clone(), decided);
         if let (Some(reserved), Ok(Some(_))) = (reserved, &outcome) {
             reserved.keep();

@@ -77,6 +77,8 @@ pub(crate) struct CallOptions {
     pub(crate) actor: Option<Actor>,
     pub(crate) correlation: Option<Uuid>,
     pub(crate) causation: Option<Uuid>,
+    /// Maximum time for the whole call.
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// The limits of decisions.

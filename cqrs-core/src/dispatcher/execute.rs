@@ -1,6 +1,8 @@
 use std::convert::Infallible;
 use std::future::IntoFuture;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::inner::Inner;
@@ -8,12 +10,12 @@ use super::session::SessionWrites;
 use super::{Caller, Dispatcher, ExecuteAndWaitCall, Receipt};
 use crate::CommandId;
 use crate::auth::Actor;
-use crate::decision::{CallOptions, CommandSlot};
+use crate::decision::{CallOptions, CommandSlot, append_failed};
 use crate::error::{CommandError, Failure};
 use crate::handler::{CommandFn, ErasedCommand, Projection, TypedCommand};
 use crate::message::Command;
 use crate::registry::{MessageKind, Registry};
-use crate::store::{BoxFuture, Recorded};
+use crate::store::{AppendError, BoxFuture, Recorded};
 
 /// A command about to be sent; `.await` sends it. `C` is the command's type, or [`Named`](super::Named)
 /// for a command that is sent by its wire name.
@@ -49,6 +51,14 @@ impl<'d, C> ExecuteCall<'d, C> {
     /// Sets the actor that sends the command. Defaults to none.
     pub fn actor(mut self, actor: Actor) -> Self {
         self.options.actor = Some(actor);
+        self
+    }
+
+    /// Sets the maximum time for the call. Defaults to none: the store has patience of its own. After that the call
+    /// fails with [`AppendError::Indeterminate`](crate::store::AppendError::Indeterminate), and the command is either
+    /// carried out completely or not at all. Send it again with the same [`id`](ExecuteCall::id) to learn which.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
         self
     }
 
@@ -179,7 +189,16 @@ impl Inner {
         if let Some(sent) = &self.sent {
             sent.record(slot.entry.message, command.body());
         }
-        self.decisions.carry_out(command, slot, options).await
+        let carried_out = self.decisions.carry_out(command, slot, options);
+        let Some(limit) = options.timeout else {
+            return carried_out.await;
+        };
+        match Box::pin(timeout(limit, carried_out)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(append_failed(AppendError::Indeterminate {
+                reason: format!("the command's timeout of {limit:?} is over").into(),
+            })),
+        }
     }
 
     /// The handler of a command.

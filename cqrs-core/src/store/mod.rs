@@ -11,6 +11,7 @@ mod blueprint;
 mod boundary;
 mod capabilities;
 mod checkpoint;
+pub(crate) mod command_time;
 pub(crate) mod conflict_window;
 pub(crate) mod decider;
 mod division;

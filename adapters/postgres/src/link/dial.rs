@@ -13,6 +13,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::Options;
 use crate::fault::{Fault, Kind, Unanswered};
 use crate::link::hosts::{Host, Hosts, Opened};
+use crate::outage::Outage;
 
 /// Opens connections to the server, and bounds the time for each exchange.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub(crate) struct Observer {
     /// How many connections the process had opened when one of them was last given up because the server
     /// did not answer: none of these is used again.
     hung: AtomicU64,
+    /// What keeps commands waiting.
+    pub(crate) outage: Outage,
     /// Tells the connection for notifications, which mostly waits and sends nothing, that the server did not
     /// answer.
     pub(crate) hang: Notify,

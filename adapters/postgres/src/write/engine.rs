@@ -177,7 +177,7 @@ impl Engine {
             // that the other one would have set; if the server says so, the log is asked.
             Err(_) | Ok(true) => {
                 batch.mark_sent();
-                self.sessions.lose();
+                self.sessions.lose(&batch);
             }
         }
         batch
@@ -197,7 +197,7 @@ impl Engine {
     /// Handles a fault. Returns the parts of the batch that are to be attempted again.
     async fn retry(&mut self, mut batch: Batch, fault: &Fault) -> Vec<Batch> {
         if fault.kind() == Kind::Lost {
-            self.sessions.lose();
+            self.sessions.lose(&batch);
             batch.mark_sent();
         }
         batch.attempts += 1;
@@ -239,7 +239,7 @@ impl Engine {
         let ids = batch.requests.iter().map(|it| it.append.command);
         match session.commands(ids.collect()).await {
             Ok(processed) => batch.answer_stored(&processed),
-            Err(fault) if fault.kind() == Kind::Lost => self.sessions.lose(),
+            Err(fault) if fault.kind() == Kind::Lost => self.sessions.lose(batch),
             Err(_) => {}
         }
     }

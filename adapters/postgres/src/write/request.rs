@@ -6,6 +6,7 @@ use cqrs_core::store::{
     Append, AppendError, AppendToken, Appended, EventQuery, StoreError, StoredCommand,
 };
 use cqrs_kit::batch::Batched;
+use cqrs_kit::command_time::sent_at;
 use cqrs_kit::prepared::Prepared;
 use tokio::sync::oneshot;
 
@@ -38,7 +39,10 @@ pub(crate) struct Request {
     /// The command may have been recorded before: its id was given, or it was sent already. Otherwise the
     /// id was made for this very append.
     pub(crate) may_be_recorded: bool,
-    queued: Instant,
+    /// When it was queued.
+    pub(super) queued: Instant,
+    /// When its command was sent.
+    pub(super) sent_at: Option<Instant>,
     reply: oneshot::Sender<Result<Appended, AppendError>>,
 }
 
@@ -87,6 +91,7 @@ impl Request {
             is_sent: false,
             was_sent: false,
             queued: Instant::now(),
+            sent_at: sent_at(),
             reply,
         };
         Ok((request, answer))

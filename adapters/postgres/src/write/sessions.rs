@@ -14,6 +14,7 @@ use super::request::Request;
 use crate::fault::{Fault, Kind, Unanswered};
 use crate::known_log::KnownLog;
 use crate::link::Link;
+use crate::link::dial::Observer;
 use crate::reconnect_backoff::ReconnectBackoff;
 use crate::sql::Sql;
 
@@ -33,9 +34,10 @@ pub(super) struct Sessions {
 const SENT_GRACE: Duration = Duration::from_millis(500);
 
 /// How long requests wait for an unreachable database.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Patience {
     retry_timeout: Duration,
+    observer: Arc<Observer>,
 }
 
 /// A session, with no request left of which it is unknown whether it was written.
@@ -51,7 +53,10 @@ impl Sessions {
             sql,
             log,
             current: None,
-            patience: Patience { retry_timeout },
+            patience: Patience {
+                retry_timeout,
+                observer: link.dial.observer.clone(),
+            },
             link,
             unreachable: None,
         }
@@ -71,7 +76,12 @@ impl Sessions {
     /// Gives the session up after its connection was lost. The server may have executed what was sent, or
     /// may still do so: [`ready`](Sessions::ready) finds out before anything else is sent. Whatever still
     /// waits for an answer on it fails at once.
-    pub(super) fn lose(&mut self) {
+    pub(super) fn lose(&mut self, batch: &Batch) {
+        // Since the first of them was queued, there was no answer to any.
+        if let Some(queued) = batch.requests.iter().map(|it| it.queued).min() {
+            self.patience.observer.outage.note(queued);
+        }
+
         if let Some(session) = self.current.take() {
             session.client().give_up();
         }
@@ -97,6 +107,7 @@ impl Sessions {
                     return Ok(ready);
                 }
                 Err(fault) if fault.kind() == Kind::Lost => {
+                    self.patience.observer.outage.note(Instant::now());
                     let waiting = batch.requests.len();
                     warn!(waiting, reason = %fault, "appends have no connection: trying again");
                     self.unreachable = Some(fault.clone());
@@ -188,17 +199,19 @@ async fn open(
 }
 
 impl Patience {
-    fn is_over(self, request: &Request) -> bool {
+    fn is_over(&self, request: &Request) -> bool {
         self.left(request).is_zero()
     }
 
     /// How long a request may still wait. One that was sent gets time to be looked up.
-    fn left(self, request: &Request) -> Duration {
+    fn left(&self, request: &Request) -> Duration {
         let longest = if request.was_sent {
             self.retry_timeout.saturating_add(SENT_GRACE)
         } else {
             self.retry_timeout
         };
-        longest.saturating_sub(request.age())
+        let outage = &self.observer.outage;
+        let since = outage.waiting_since_of(request.sent_at, request.queued);
+        longest.saturating_sub(since.elapsed())
     }
 }
