@@ -89,6 +89,8 @@ mod guides {
 
     #[doc = include_str!("../docs/guides/dynamic-dispatch.md")]
     mod dynamic_dispatch {}
+    #[doc = include_str!("../docs/guides/model.md")]
+    mod model {}
 
     #[doc = include_str!("../docs/guides/testing.md")]
     mod testing {}

@@ -40,7 +40,6 @@ pub use crate::dispatcher::{
     SubscriptionState, SubscriptionStatus, Subscriptions, Undated, Unfinished, VersionHealth,
     WaitError, Watch,
 };
+pub use crate::model::{Edge, Field, Model, Node, NodeId, NodeKind, Verb, model};
 pub use crate::module::Module;
-pub use crate::wiring::{
-    BuildError, Description, EventDescription, Listener, MessageDescription, Problem, Role, Source,
-};
+pub use crate::wiring::{BuildError, Problem, Role, Source};

@@ -18,6 +18,7 @@ guides! {
     commands: "commands.md",
     deployments: "deployments.md",
     dynamic_dispatch: "dynamic-dispatch.md",
+    model: "model.md",
     errors: "errors.md",
     events: "events.md",
     idempotent_commands: "idempotent-commands.md",

@@ -24,6 +24,7 @@ mod ids;
 mod json;
 mod key;
 mod message;
+mod model;
 mod module;
 mod panic;
 pub mod prelude;

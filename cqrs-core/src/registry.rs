@@ -13,7 +13,7 @@ use crate::handler::{
     Upcaster,
 };
 use crate::json;
-use crate::message::{Aggregate, CellPlace, Command, EffectKind, Event, Query, Schemas};
+use crate::message::{Aggregate, CellPlace, Command, EffectKind, Event, Field, Query, Schemas};
 use crate::panic::guarded;
 use crate::source::Source;
 use crate::store::{EventQuery, EventQueryItem, EventType, Recorded};
@@ -34,6 +34,8 @@ pub struct MessageEntry {
     pub source: Source,
     /// The documentation comment of the message's type.
     pub docs: &'static str,
+    /// The fields.
+    pub fields: &'static [Field],
     /// The JSON schema, if the type derives one.
     pub schema: fn() -> Option<serde_json::Value>,
 }
@@ -70,6 +72,7 @@ impl MessageEntry {
             permission,
             source,
             docs,
+            fields: &[],
             schema,
         }
     }
@@ -87,8 +90,15 @@ impl MessageEntry {
             permission,
             source,
             docs,
+            fields: &[],
             schema,
         }
+    }
+
+    /// Sets the [`fields`](Self::fields).
+    #[must_use]
+    pub const fn with_fields(self, fields: &'static [Field]) -> Self {
+        Self { fields, ..self }
     }
 }
 
@@ -111,6 +121,8 @@ pub struct EventEntry {
     pub source: Source,
     /// The documentation comment of the event's type.
     pub docs: &'static str,
+    /// The fields.
+    pub fields: &'static [Field],
     /// The JSON schema, if the type derives one.
     pub schema: fn() -> Option<serde_json::Value>,
     /// The JSON schemas of what is written and read, if the type derives one.
@@ -140,6 +152,7 @@ impl EventEntry {
             was: &[],
             source,
             docs,
+            fields: &[],
             schema,
             schemas: || None,
             check: |payload| match json::decode::<E>(payload) {
@@ -154,6 +167,12 @@ impl EventEntry {
     #[must_use]
     pub const fn with_schemas(self, schemas: fn() -> Option<Schemas>) -> Self {
         Self { schemas, ..self }
+    }
+
+    /// Sets the [`fields`](Self::fields).
+    #[must_use]
+    pub const fn with_fields(self, fields: &'static [Field]) -> Self {
+        Self { fields, ..self }
     }
 
     /// Sets [`repeated`](Self::repeated).
@@ -217,6 +236,8 @@ pub struct AggregateEntry {
     pub aggregate: AggregateType,
     /// Its name in the log, if that is an earlier one.
     pub was: Option<&'static str>,
+    /// The documentation comment of the `impl` block.
+    pub docs: &'static str,
     /// The place of the aggregate's declaration.
     pub source: Source,
     /// The JSON schemas of its stored state, if it is stored and the type derives one.
@@ -233,9 +254,16 @@ impl AggregateEntry {
         Self {
             aggregate: AggregateType::of::<A>(),
             was: A::WAS,
+            docs: "",
             source,
             schemas: || None,
         }
+    }
+
+    /// Sets [`docs`](Self::docs).
+    #[must_use]
+    pub const fn with_docs(self, docs: &'static str) -> Self {
+        Self { docs, ..self }
     }
 
     /// Sets the schemas of the stored state.
@@ -261,10 +289,14 @@ pub struct HandlerEntry<M: ?Sized> {
     pub(crate) name: &'static str,
     /// The message's wire name.
     pub(crate) message: &'static str,
+    /// The function's documentation comment.
+    pub(crate) docs: &'static str,
     /// The place of the function.
     pub(crate) source: Source,
     /// The function's inputs, without the message.
     pub(crate) inputs: fn() -> Vec<Input>,
+    /// The wire names of the events that a command handler may return.
+    pub(crate) emits: fn() -> Vec<&'static str>,
     /// The message's type.
     pub(crate) type_id: fn() -> TypeId,
     /// Puts the handler into the message's cell, and returns its place.
@@ -288,8 +320,10 @@ impl HandlerEntry<dyn ErasedCommand> {
         Self {
             name: H::NAME,
             message: <H::Command as Command>::NAME,
+            docs: "",
             source: H::SOURCE,
             inputs: H::inputs,
+            emits: H::emits,
             type_id: TypeId::of::<H::Command>,
             place: || H::Command::cell().fill::<H>(CommandFn::of::<H>()),
             run: || Box::new(CommandFn::of::<H>()),
@@ -305,8 +339,10 @@ impl HandlerEntry<dyn ErasedQuery> {
         Self {
             name: H::NAME,
             message: <H::Query as Query>::NAME,
+            docs: "",
             source: H::SOURCE,
             inputs: H::inputs,
+            emits: Vec::new,
             type_id: TypeId::of::<H::Query>,
             place: || H::Query::cell().fill::<H>(QueryFn::of::<H>()),
             run: || Box::new(QueryFn::of::<H>()),
@@ -325,10 +361,19 @@ pub(crate) struct HandlerSummary {
     /// The function's name.
     pub(crate) name: &'static str,
     pub(crate) source: Source,
+    pub(crate) docs: &'static str,
     pub(crate) inputs: fn() -> Vec<Input>,
+    /// The wire names of the events that a command handler may return.
+    pub(crate) emits: fn() -> Vec<&'static str>,
 }
 
 impl<M: ?Sized> HandlerEntry<M> {
+    /// Sets the documentation comment.
+    #[must_use]
+    pub const fn with_docs(self, docs: &'static str) -> Self {
+        Self { docs, ..self }
+    }
+
     /// The part that the wiring checks and describes.
     pub(crate) fn summary(&self, kind: MessageKind) -> HandlerSummary {
         HandlerSummary {
@@ -336,7 +381,9 @@ impl<M: ?Sized> HandlerEntry<M> {
             message: self.message,
             name: self.name,
             source: self.source,
+            docs: self.docs,
             inputs: self.inputs,
+            emits: self.emits,
         }
     }
 }
@@ -358,6 +405,8 @@ pub struct ProjectionEntry {
     pub other_items: &'static [(&'static str, u64)],
     /// See [`Projection::UNCHANGED`].
     pub unchanged: Option<u64>,
+    /// The documentation comment of the `impl` block.
+    pub docs: &'static str,
     /// The place of the projection's declaration.
     pub source: Source,
     /// The `#[on]` methods.
@@ -377,10 +426,17 @@ impl ProjectionEntry {
             on_failure: P::ON_FAILURE,
             other_items: P::OTHER_ITEMS,
             unchanged: P::UNCHANGED,
+            docs: "",
             source: P::SOURCE,
             folds: P::folds,
             setup: P::setup,
         }
+    }
+
+    /// Sets [`docs`](Self::docs).
+    #[must_use]
+    pub const fn with_docs(self, docs: &'static str) -> Self {
+        Self { docs, ..self }
     }
 
     /// The name under which its checkpoint and its read models are stored.
@@ -404,6 +460,8 @@ pub struct ReactionEntry {
     pub partition: Option<&'static str>,
     /// What becomes of an event that keeps failing.
     pub on_failure: OnFailure,
+    /// The function's documentation comment.
+    pub docs: &'static str,
     /// The place of the function.
     pub source: Source,
     /// The function's inputs, without the event.
@@ -423,6 +481,7 @@ impl ReactionEntry {
             from_start: H::FROM_START,
             partition: H::PARTITION,
             on_failure: H::ON_FAILURE,
+            docs: "",
             source: H::SOURCE,
             inputs: H::inputs,
             sends: H::sends,
@@ -431,6 +490,12 @@ impl ReactionEntry {
                 Err(error) => ReactionReply::Now(Err(error)),
             },
         }
+    }
+
+    /// Sets [`docs`](Self::docs).
+    #[must_use]
+    pub const fn with_docs(self, docs: &'static str) -> Self {
+        Self { docs, ..self }
     }
 
     /// The name under which its checkpoint is stored, and which the ids of its commands are derived from.
@@ -454,6 +519,8 @@ pub struct ProcessEntry {
     pub keep: Option<Duration>,
     /// Whether a new process manager starts with the first event of the log.
     pub(crate) from_start: bool,
+    /// The documentation comment of the `impl` block.
+    pub docs: &'static str,
     /// The place of the `impl` block.
     pub source: Source,
     /// The marked methods.
@@ -494,6 +561,7 @@ impl ProcessEntry {
             fingerprint: P::FINGERPRINT,
             keep: P::KEEP,
             from_start: false,
+            docs: "",
             source: P::SOURCE,
             steps: || {
                 let steps = P::steps().into_iter();
@@ -519,6 +587,12 @@ impl ProcessEntry {
     #[must_use]
     pub const fn with_schemas(self, schemas: fn() -> Option<Schemas>) -> Self {
         Self { schemas, ..self }
+    }
+
+    /// Sets [`docs`](Self::docs).
+    #[must_use]
+    pub const fn with_docs(self, docs: &'static str) -> Self {
+        Self { docs, ..self }
     }
 
     /// The name under which its instances are stored.

@@ -1,7 +1,9 @@
 use std::fmt;
 
+use serde::Serialize;
+
 /// Source location of a declaration. Ordered by file and line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Source {
     /// File path, as passed to the compiler.
     pub file: &'static str,

@@ -10,7 +10,7 @@ use tracing::{Level, Span, debug_span, info, info_span, level_enabled, warn};
 
 use crate::handler::Context;
 use crate::store::{ParkedKey, Position, Recorded};
-use crate::wiring::{Description, Problem};
+use crate::wiring::{Plan, Problem};
 
 /// Whether a subscriber may be interested in the spans of calls.
 #[inline]
@@ -165,14 +165,14 @@ pub(crate) fn parks_again(subscription: &str, key: &ParkedKey, position: Positio
 }
 
 /// A dispatcher was built.
-pub(crate) fn started(description: &Description, subscriptions: usize) {
-    for Problem { what, write, .. } in &description.warnings {
+pub(crate) fn started(plan: &Plan, warnings: &[Problem], subscriptions: usize) {
+    for Problem { what, write, .. } in warnings {
         warn!(target: "cqrs_core", write, "{what}");
     }
     info!(
         target: "cqrs_core",
-        messages = description.commands.len() + description.queries.len(),
-        events = description.events.len(),
+        messages = plan.handlers().count(),
+        events = plan.events.len(),
         subscriptions,
         "the dispatcher has started",
     );

@@ -397,7 +397,7 @@ impl AggregateItem {
 impl ToTokens for AggregateItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self {
-            subject: Subject { ty, ident },
+            subject: Subject { ty, ident, docs },
             name,
             was,
             ..
@@ -422,7 +422,7 @@ impl ToTokens for AggregateItem {
                     __cqrs::Some(#permission);
             }
         });
-        let source = source::of(ident);
+        let (source, docs) = (source::of(ident), source::with_docs(docs));
         let schemas = (storage != StorageArg::Events)
             .then(|| code!(.with_schemas(|| __cqrs::Probe::<#ty>::new().schemas())));
         let items = code! {
@@ -461,6 +461,7 @@ impl ToTokens for AggregateItem {
             #(#unmarked)*
             __cqrs::submit! {
                 __cqrs::AggregateEntry::of::<#ty>(#source)
+                    #docs
                     #schemas
             }
         };

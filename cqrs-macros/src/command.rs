@@ -117,6 +117,7 @@ impl ToTokens for CommandItem {
         });
         let ids = ids.iter().map(|id| self.has_id(id));
         let (source, schema) = (source::of(ident), message.schema());
+        let fields = message.with_fields();
         let items = code! {
             impl __cqrs::Command for #ident {
                 type Error = #error;
@@ -126,6 +127,7 @@ impl ToTokens for CommandItem {
             #(#ids)*
             __cqrs::submit! {
                 __cqrs::MessageEntry::command::<#ident>(#source, #docs, #schema)
+                    #fields
             }
         };
         tokens.extend(framework.probing_block(&items));

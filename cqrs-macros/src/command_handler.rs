@@ -89,7 +89,8 @@ impl ToTokens for CommandHandlerItem {
         let inputs = self.inputs();
         let decide = self.decide(&inputs);
         let name = self.0.name();
-        let source = source::of(ident);
+        let (source, docs) = (source::of(ident), source::with_docs(&self.0.docs));
+        let output = &self.0.output;
         let loading = self.loads(&inputs);
         let named = |name: TokenStream, is_used: bool| if is_used { name } else { code!(_) };
         let command = named(code!(command), !loading.is_empty());
@@ -109,6 +110,10 @@ impl ToTokens for CommandHandlerItem {
                     __cqrs::Vec::from([#(#inputs::describe()),*])
                 }
 
+                fn emits() -> __cqrs::Vec<&'static __cqrs::str> {
+                    __cqrs::Probe::<#output>::new().emits()
+                }
+
                 fn load(#command: &Self::Command, #loads: &mut __cqrs::Loads) {
                     #(#loading)*
                 }
@@ -122,8 +127,9 @@ impl ToTokens for CommandHandlerItem {
             }
             __cqrs::submit! {
                 __cqrs::HandlerEntry::command::<__Handler>()
+                    #docs
             }
         };
-        tokens.extend(self.0.framework.block(&items));
+        tokens.extend(self.0.framework.probing_block(&items));
     }
 }

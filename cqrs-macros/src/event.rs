@@ -203,6 +203,7 @@ impl ToTokens for EventItem {
         };
         let tags = ids.iter().map(tag);
         let (source, schema, schemas) = (source::of(ident), message.schema(), message.schemas());
+        let fields = message.with_fields();
         let several = self.several();
         let retired = (!retired.is_empty()).then(|| code!(.with_retired(&[#(#retired),*])));
         let was = (!was.is_empty()).then(|| code!(.with_was(&[#(#was),*])));
@@ -219,6 +220,7 @@ impl ToTokens for EventItem {
             __cqrs::submit! {
                 __cqrs::EventEntry::of::<#ident>(&[#(#aggregates),*], #source, #docs, #schema)
                     .with_schemas(#schemas)
+                    #fields
                     #several
                     #retired
                     #was

@@ -109,6 +109,7 @@ impl ToTokens for EventHandlerItem {
         let output = &self.function.output;
         let name = name.clone().unwrap_or_else(|| self.function.name());
         let source = source::of(ident);
+        let docs = source::with_docs(&self.function.docs);
         let scope = self.function.scope();
         let items = code! {
             enum __Handler {}
@@ -138,6 +139,7 @@ impl ToTokens for EventHandlerItem {
             }
             __cqrs::submit! {
                 __cqrs::ReactionEntry::of::<__Handler>()
+                    #docs
             }
         };
         tokens.extend(self.function.framework.block(&items));

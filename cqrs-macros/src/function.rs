@@ -8,7 +8,7 @@ use crate::args::Args;
 use crate::errors::{self, Errors};
 use crate::framework::Framework;
 use crate::hygiene::code;
-use crate::{case, types};
+use crate::{case, source, types};
 
 /// A function that handles a message.
 pub struct Function {
@@ -16,6 +16,8 @@ pub struct Function {
     pub framework: Framework,
     /// Its name.
     pub ident: Ident,
+    /// Its documentation.
+    pub docs: String,
     /// Whether it is async.
     pub is_async: bool,
     /// The type of its first parameter.
@@ -95,7 +97,7 @@ impl Function {
         errors: &mut Errors,
     ) -> Option<Self> {
         let place = item.clone();
-        let Ok(FunctionHead(sig)) = syn::parse2(item) else {
+        let Ok(FunctionHead { docs, sig }) = syn::parse2(item) else {
             let HandlerKind {
                 attribute,
                 handler,
@@ -128,6 +130,7 @@ impl Function {
             framework,
             is_async: sig.asyncness.is_some(),
             ident: sig.ident,
+            docs,
             message,
             inputs,
             output,
@@ -172,16 +175,19 @@ impl Function {
     }
 }
 
-/// Attributes, visibility and signature. The rest is skipped.
-struct FunctionHead(Signature);
+/// What is above a function's body, which is skipped.
+struct FunctionHead {
+    docs: String,
+    sig: Signature,
+}
 
 impl Parse for FunctionHead {
     fn parse(input: ParseStream) -> syn::Result<Self> {
-        input.call(Attribute::parse_outer)?;
+        let docs = source::docs(&input.call(Attribute::parse_outer)?);
         input.parse::<Visibility>()?;
-        let signature = input.parse()?;
+        let sig = input.parse()?;
         input.parse::<TokenStream>()?;
-        Ok(Self(signature))
+        Ok(Self { docs, sig })
     }
 }
 

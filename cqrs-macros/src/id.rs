@@ -74,6 +74,13 @@ pub fn read(fields: Vec<Field>, errors: &mut Errors) -> Vec<Id> {
     ids
 }
 
+/// The name of the aggregate whose id a field is. `None` also if its attribute is in error, which is reported
+/// where the ids are read.
+pub fn of(field: &Field) -> Option<String> {
+    let attr = field.attrs.iter().find(|attr| attr.path().is_ident("id"))?;
+    arguments(attr).ok().map(|(aggregate, _)| aggregate)
+}
+
 /// A collection as the trait that lists its ids. What is no collection is underlined at the field's
 /// type.
 pub fn listed(ty: &Type) -> TokenStream {

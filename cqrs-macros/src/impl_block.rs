@@ -9,6 +9,7 @@ use syn::{
 
 use crate::errors::{self, Errors};
 use crate::fingerprint::CodeHash;
+use crate::source;
 
 /// An `impl` block, the bodies of its methods as they were written.
 pub struct ImplBlock {
@@ -28,6 +29,8 @@ pub struct Subject {
     pub ty: Type,
     /// The last part of its path.
     pub ident: Ident,
+    /// The documentation of the block.
+    pub docs: String,
 }
 
 /// A method, as that which bears the macro's mark, `#[apply]` or `#[on]`.
@@ -198,6 +201,7 @@ impl ImplBlock {
         ident.filter(|_| plain).map(|ident| Subject {
             ty: self.self_ty.clone(),
             ident,
+            docs: source::docs(&self.attrs),
         })
     }
 }

@@ -14,6 +14,7 @@ mod errors;
 mod event;
 mod event_handler;
 mod event_method;
+mod field;
 mod fingerprint;
 mod framework;
 mod function;

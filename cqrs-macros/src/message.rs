@@ -2,6 +2,7 @@ use proc_macro2::TokenStream;
 use syn::{Data, DeriveInput, Field, Fields, Generics, Ident};
 
 use crate::errors::Errors;
+use crate::field::FieldItem;
 use crate::hygiene::code;
 use crate::source;
 
@@ -11,6 +12,7 @@ pub struct MessageItem {
     pub ident: Ident,
     /// Its documentation.
     pub docs: String,
+    fields: Vec<FieldItem>,
 }
 
 impl MessageItem {
@@ -24,9 +26,16 @@ impl MessageItem {
             Self {
                 ident: input.ident,
                 docs,
+                fields: FieldItem::read_all(&fields),
             },
             fields,
         ))
+    }
+
+    /// Adds the fields to the entry, if there are any.
+    pub fn with_fields(&self) -> Option<TokenStream> {
+        let fields = &self.fields;
+        (!fields.is_empty()).then(|| code!(.with_fields(&[#(#fields),*])))
     }
 
     /// Makes the JSON schema, if the type has one.

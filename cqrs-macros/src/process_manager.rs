@@ -194,7 +194,7 @@ impl ProcessManagerItem {
 impl ToTokens for ProcessManagerItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self {
-            subject: Subject { ty, ident },
+            subject: Subject { ty, ident, docs },
             name,
             was,
             id: IdKey { name: key, ty: id },
@@ -211,7 +211,7 @@ impl ToTokens for ProcessManagerItem {
                     __cqrs::Some(__cqrs::Duration::from_secs(#seconds));
             }
         });
-        let source = source::of(ident);
+        let (source, docs) = (source::of(ident), source::with_docs(docs));
         let owner = Owner {
             ty,
             key: id::key(key),
@@ -241,6 +241,7 @@ impl ToTokens for ProcessManagerItem {
             #(#unmarked)*
             __cqrs::submit! {
                 __cqrs::ProcessEntry::of::<#ty>()
+                    #docs
                     .with_schemas(|| __cqrs::Probe::<#ty>::new().schemas())
             }
         };

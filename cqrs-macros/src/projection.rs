@@ -117,7 +117,7 @@ impl ProjectionItem {
 impl ToTokens for ProjectionItem {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self {
-            subject: Subject { ty, ident },
+            subject: Subject { ty, ident, docs },
             name,
             was,
             version,
@@ -144,7 +144,7 @@ impl ToTokens for ProjectionItem {
                 const UNCHANGED: __cqrs::Option<__cqrs::u64> = __cqrs::Some(#fingerprint);
             }
         });
-        let source = source::of(ident);
+        let (source, docs) = (source::of(ident), source::with_docs(docs));
         let folds = methods.iter().map(fold);
         let setup = setup.as_ref().map(setup::method);
         let items = code! {
@@ -168,6 +168,7 @@ impl ToTokens for ProjectionItem {
             #(#unmarked)*
             __cqrs::submit! {
                 __cqrs::ProjectionEntry::of::<#ty>()
+                    #docs
             }
         };
         tokens.extend(self.framework.block(&items));

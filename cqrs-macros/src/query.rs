@@ -64,6 +64,7 @@ impl ToTokens for QueryItem {
         let handler = quote_spanned!(ident.span()=> __cqrs::QueryFn<#ident>);
         let members = message.members(name, permission.as_deref(), &handler);
         let (source, schema) = (source::of(ident), message.schema());
+        let fields = message.with_fields();
         let items = code! {
             impl __cqrs::Query for #ident {
                 type Output = #output;
@@ -71,6 +72,7 @@ impl ToTokens for QueryItem {
             }
             __cqrs::submit! {
                 __cqrs::MessageEntry::query::<#ident>(#source, #docs, #schema)
+                    #fields
             }
         };
         tokens.extend(framework.probing_block(&items));

@@ -39,7 +39,7 @@ impl ToTokens for QueryHandlerItem {
         let answer = self.answer(&inputs);
         let is_async = self.0.is_async;
         let name = self.0.name();
-        let source = source::of(ident);
+        let (source, docs) = (source::of(ident), source::with_docs(&self.0.docs));
         let scope = self.0.scope();
         let items = code! {
             enum __Handler {}
@@ -64,6 +64,7 @@ impl ToTokens for QueryHandlerItem {
             }
             __cqrs::submit! {
                 __cqrs::HandlerEntry::query::<__Handler>()
+                    #docs
             }
         };
         tokens.extend(self.0.framework.block(&items));

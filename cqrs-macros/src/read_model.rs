@@ -6,17 +6,19 @@ use syn::{Attribute, Data, DeriveInput, Field, Ident, LitStr, Meta};
 use crate::args::Args;
 use crate::case;
 use crate::errors::Errors;
+use crate::field::FieldItem;
 use crate::fingerprint;
 use crate::framework::Framework;
 use crate::hygiene::code;
-use crate::message;
-use crate::types;
+use crate::{message, source, types};
 
 /// A struct that derives `ReadModel`.
 pub struct ReadModelItem {
     framework: Framework,
     ident: Ident,
     name: String,
+    docs: String,
+    fields: Vec<FieldItem>,
     key: Field,
     indexes: Vec<Field>,
     /// Hash of the fields.
@@ -31,10 +33,12 @@ impl ReadModelItem {
         let framework = args.framework(errors);
         args.finish(errors);
         let fingerprint = fingerprint(&input);
+        let docs = source::docs(&input.attrs);
         let ident = input.ident;
         let name = table_name(name, &ident, errors);
         let concrete = message::concrete(&input.generics, "a read model", errors);
         let fields = message::fields(input.data, &ident, "a read model", errors)?;
+        let described = FieldItem::read_all(&fields);
         let mut keys = Vec::new();
         let mut indexes = Vec::new();
         for field in fields {
@@ -63,6 +67,8 @@ impl ReadModelItem {
             framework,
             ident,
             name,
+            docs,
+            fields: described,
             key: key?,
             indexes,
             fingerprint,
@@ -76,10 +82,13 @@ impl ToTokens for ReadModelItem {
             framework,
             ident,
             name,
+            docs,
+            fields,
             key,
             indexes,
             fingerprint,
         } = self;
+        let docs = (!docs.is_empty()).then(|| code!(const DOCS: &'static __cqrs::str = #docs;));
         let (key, key_type) = (&key.ident, &key.ty);
         let names = indexes
             .iter()
@@ -104,6 +113,8 @@ impl ToTokens for ReadModelItem {
             impl __cqrs::ReadModel for #ident {
                 type Key = #key_type;
                 const NAME: &'static __cqrs::str = #name;
+                #docs
+                const FIELDS: &'static [__cqrs::Field] = &[#(#fields),*];
                 const INDEXES: &'static [&'static __cqrs::str] = &[#(#names),*];
                 const INDEX_TYPES: &'static [&'static __cqrs::str] = &[#(#types),*];
                 const FINGERPRINT: __cqrs::u64 = #fingerprint;

@@ -17,6 +17,11 @@ pub fn line(item: &Ident) -> TokenStream {
     quote_spanned!(item.span()=> __cqrs::line!())
 }
 
+/// Adds an item's documentation to its entry, if it has any.
+pub fn with_docs(docs: &str) -> Option<TokenStream> {
+    (!docs.is_empty()).then(|| code!(.with_docs(#docs)))
+}
+
 /// The text of an item's documentation comments.
 pub fn docs(attrs: &[Attribute]) -> String {
     let mut lines = Vec::new();

@@ -62,8 +62,13 @@ impl ToTokens for Sum {
         let arms = variants.iter().map(|(variant, ty)| {
             code!(Self::#variant(event) => <#ty as __cqrs::IntoEvents>::record(event, events),)
         });
+        let types = variants.iter().map(|(_, ty)| ty);
         let items = code! {
             impl __cqrs::IntoEvents for #ident {
+                fn names(names: &mut __cqrs::Vec<&'static __cqrs::str>) {
+                    #(<#types as __cqrs::IntoEvents>::names(names);)*
+                }
+
                 fn record(
                     self,
                     events: &mut __cqrs::NewEvents,

@@ -34,6 +34,21 @@ pub fn bound(ty: &TokenStream, (first, last): (Span, Span), bound: &TokenStream)
     quote_spanned!(last=> #open #ty as #bound>)
 }
 
+/// A type as text, with spaces only where `rustfmt` has them.
+pub fn text(ty: &Type) -> String {
+    let tokens = ty.to_token_stream().to_string();
+    let mut text = String::new();
+    for part in tokens.split(' ').filter(|part| !part.is_empty()) {
+        let is_word = |char: char| char.is_alphanumeric() || char == '_';
+        let between_words = text.ends_with(is_word) && part.starts_with(is_word);
+        if between_words || text.ends_with([',', ';', '+', '=']) || part.starts_with('+') {
+            text.push(' ');
+        }
+        text.push_str(part);
+    }
+    text
+}
+
 /// The spans of a type's first and last token.
 pub fn ends(ty: &Type) -> (Span, Span) {
     let mut spans = ty.to_token_stream().into_iter().map(|token| token.span());

@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 20] = [
     &["registry"],
     &["upcast"],
     &["wiring"],
-    &["trace"],
+    &["model", "trace"],
     &["subscription", "decision"],
     &["dispatcher"],
     &["testing"],

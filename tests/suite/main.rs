@@ -57,6 +57,7 @@ mod floats;
 mod golden;
 mod namesakes;
 mod readable;
+mod registered;
 mod renames;
 mod snapshots;
 mod sourcing;

@@ -146,11 +146,7 @@ async fn a_rejection_comes_back_as_an_event() {
             .module(orders::module())
             .stores_of(&app);
         let again = again.build().await.expect("builds");
-        assert!(
-            again.describe().warnings.is_empty(),
-            "{:?}",
-            again.describe().warnings
-        );
+        assert_eq!(again.warnings(), []);
     })
     .await;
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use cqrs_core::app::Verb;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{EventQuery, ReadRange};
 use cqrs_core::{Memory, Position};
@@ -159,17 +160,11 @@ async fn a_rejected_command_is_a_failure_of_the_reaction_and_each_command_has_on
 }
 
 #[tokio::test]
-async fn the_description_has_the_commands_that_a_reaction_returns() {
+async fn the_model_has_the_commands_that_a_reaction_returns() {
     let app = Dispatcher::builder().module(parcels::module());
     let app = app.store(Memory::new()).build().await.expect("builds");
-    let packed = app.describe().events.iter().find(|it| it.name == "packed");
-    let listeners = &packed.expect("is described").listeners;
-    let sends: Vec<_> = listeners
-        .iter()
-        .map(|it| (&*it.name, it.sends.clone()))
-        .collect();
-    assert_eq!(
-        sends,
-        [("print", vec!["Label"]), ("send", vec!["Dispatch"])]
-    );
+    let model = app.model();
+    let edges = model.edges.iter().filter(|it| it.verb == Verb::Sends);
+    let sends: Vec<_> = edges.map(|it| (&*it.from.name, &*it.to.name)).collect();
+    assert_eq!(sends, [("print", "Label"), ("send", "Dispatch")]);
 }

@@ -74,7 +74,7 @@ async fn no_debug_and_no_error_has_a_secret() {
     let app = builder().provide(unused).provide(smtp);
     let app = app.store(Memory::new()).authorizer(HeldPermissions);
     let app = app.build().await.expect("builds");
-    printed.push(format!("{:?}", app.describe()));
+    printed.push(format!("{:?}", app.model()));
 
     let holder = Actor::new("anne").with("vault:open");
     let other = Actor::new("bob").with(SECRET);

@@ -43,13 +43,13 @@ async fn services_that_nobody_takes_or_that_are_given_twice_are_warned_of() {
     let mailer = || -> Arc<dyn mail::Mailer> { Arc::new(mail::Smtp) };
     let app = builder().store(Memory::new()).provide(mailer());
     let app = app.build().await.expect("builds");
-    assert_eq!(app.describe().warnings, []);
+    assert_eq!(app.warnings(), []);
 
     let app = builder().store(Memory::new()).provide(mailer());
     let app = app.provide(Arc::new(mail::Smtp)).provide(mailer());
     let app = app.build().await.expect("builds");
-    let [unused, doubled] = &app.describe().warnings[..] else {
-        panic!("{:?}", app.describe().warnings);
+    let [unused, doubled] = app.warnings() else {
+        panic!("{:?}", app.warnings());
     };
     let what = "no handler takes the service `suite::services::mail::Smtp`";
     assert_eq!(unused.what, what);

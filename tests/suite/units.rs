@@ -2,6 +2,7 @@
 //! program with other fields has written.
 
 use cqrs_core::CommandId;
+use cqrs_core::app::NodeKind;
 use cqrs_core::error::QueryErrorKind;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{Append, EventData, EventQuery, EventType, Tag};
@@ -262,8 +263,8 @@ async fn the_schema_of_a_message_without_fields_is_that_of_an_object() {
         .module(pings::module())
         .store(Memory::new());
     let app = app.build().await.expect("builds");
-    let mut commands = app.describe().commands.iter();
-    let ping = commands.find(|message| message.name == "Ping");
-    let schema = ping.expect("is there").schema().expect("has one");
+    let model = app.model();
+    let ping = model.node(NodeKind::Command, "Ping").expect("is there");
+    let schema = ping.schema.as_ref().expect("has one");
     assert_eq!(schema["type"], "object");
 }

@@ -55,7 +55,7 @@ async fn record(log: &dyn EventLog) {
 async fn warnings(module: Module, store: impl Store) -> Vec<Problem> {
     let builder = Dispatcher::builder().module(module).store(store);
     let app = builder.build().await.expect("builds");
-    app.describe().warnings.clone()
+    app.warnings().to_vec()
 }
 
 /// An event that another module registers is known, whether or not that is included.

@@ -34,8 +34,8 @@ use crate::trace;
 use crate::upcast::{Conversions, TagNames, upcast};
 use crate::views::ReadModel;
 use crate::wiring::{
-    BuildError, Description, GivenStores, Models, Plan, PlannedProcess, Problems, Role, Scope,
-    Stores, ViewStores, is_same,
+    BuildError, GivenStores, Models, Plan, PlannedProcess, Problems, Role, Scope, Stores,
+    ViewStores, is_same,
 };
 
 /// Configures a dispatcher; [`build`](Builder::build) checks it and starts it.
@@ -425,7 +425,7 @@ impl Builder {
             projections: plan.projections.iter().map(|it| it.entry).collect(),
             upcasters: plan.upcasters.clone(),
             conversions,
-            description: Description::new(&plan, warnings),
+            warnings: warnings.into_vec(),
             schedules: self.schedules.is_some(),
             sent: self.sent,
             lifecycle: Lifecycle::new(&self.roles),
@@ -433,8 +433,9 @@ impl Builder {
             store_failures: coordinators.failures(),
             log,
             stores,
+            plan,
         };
-        trace::started(&inner.description, inner.workers.len());
+        trace::started(&inner.plan, &inner.warnings, inner.workers.len());
         let mut dispatcher = Dispatcher::without_workers(inner);
         let tasks = Arc::new(Tasks::default());
         for (crew, is_handled, folds) in projections {
@@ -454,7 +455,7 @@ impl Builder {
         }
         coordinators.run(&dispatcher, &tasks);
         follow_versions(&dispatcher, &versions, &tasks).await?;
-        note_catch_ups(&dispatcher, plan.projections.len(), &self.roles, &tasks);
+        note_catch_ups(&dispatcher, &self.roles, &tasks);
         dispatcher.workers = Some(tasks);
         Ok(dispatcher)
     }
@@ -681,9 +682,9 @@ async fn watched(dispatcher: Dispatcher, name: &'static str, run: impl Future<Ou
 }
 
 /// Notes when each projection has caught up: at once, in a process that answers no queries.
-fn note_catch_ups(dispatcher: &Dispatcher, projections: usize, roles: &[Role], tasks: &Tasks) {
+fn note_catch_ups(dispatcher: &Dispatcher, roles: &[Role], tasks: &Tasks) {
     let is_asked = roles.contains(&Role::Queries);
-    for place in 0..projections {
+    for place in 0..dispatcher.inner.projections.len() {
         if is_asked {
             tasks.spawn(catch_up(dispatcher.clone(), place));
         } else {

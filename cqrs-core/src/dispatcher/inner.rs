@@ -22,7 +22,7 @@ use crate::store::{EventLog, ViewStore};
 use crate::subscription::Progress;
 use crate::trace;
 use crate::upcast::Conversions;
-use crate::wiring::{Description, Problems, Stores};
+use crate::wiring::{Plan, Problem, Problems, Stores};
 
 /// The part of a dispatcher that its clones share.
 pub(crate) struct Inner {
@@ -46,7 +46,9 @@ pub(crate) struct Inner {
     pub(crate) upcasters: Vec<&'static UpcasterEntry>,
     /// The forms of events and names in the log.
     pub(crate) conversions: Arc<Conversions>,
-    pub(crate) description: Description,
+    pub(crate) plan: Plan,
+    /// Probable mistakes.
+    pub(crate) warnings: Vec<Problem>,
     /// Whether commands can be scheduled.
     pub(crate) schedules: bool,
     /// Set in tests of reactions only.

@@ -77,8 +77,9 @@ use crate::ScheduleId;
 use crate::error::NotCaughtUp;
 use crate::handler::ProcessManager;
 use crate::message::{Aggregate, AggregateId, Command, Query};
+use crate::model::Model;
 use crate::store::{EventLog, EventQuery, Position, ViewStore};
-use crate::wiring::Description;
+use crate::wiring::Problem;
 use wanted::Wanted;
 
 /// Wires everything together at startup and carries messages to their handlers. Cheap to clone. When the
@@ -235,9 +236,15 @@ impl Dispatcher {
         Bookmark::new(log, position, wanted.slices())
     }
 
-    /// Describes every message with its handler, and every event with its listeners.
-    pub fn describe(&self) -> &Description {
-        &self.inner.description
+    /// The model of the messages, events and handlers of this dispatcher.
+    pub fn model(&self) -> Model {
+        Model::of(&self.inner.plan)
+    }
+
+    /// Probable mistakes that `build` found and that do not prevent the dispatcher from working: a service that
+    /// no handler takes, or one that was provided several times.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.inner.warnings
     }
 
     /// The store of events.

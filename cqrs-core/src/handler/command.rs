@@ -5,7 +5,7 @@ use super::input::{AggregateType, AnyState, Input};
 use super::service::{self, ErasedService, Shareable};
 use super::{Context, Reply, Service, TxSlot, WritesSlot};
 use crate::error::{CommandError, Error};
-use crate::message::{Aggregate, Command, IntoEvents, NewEvents};
+use crate::message::{Aggregate, Command, IntoEvents, NewEvents, Probe};
 use crate::source::Source;
 use crate::store::{ErasedLogTx, Tags};
 
@@ -20,6 +20,9 @@ pub trait CommandHandler: 'static {
 
     /// The function's inputs, without the command.
     fn inputs() -> Vec<Input>;
+
+    /// The wire names of the events that the function may return.
+    fn emits() -> Vec<&'static str>;
 
     /// Adds the aggregates to load.
     fn load(command: &Self::Command, loads: &mut Loads);
@@ -378,6 +381,32 @@ impl<T: IntoEvents, E> ReturnForm<E> for BareEvents<T> {
 impl<T: IntoEvents, D: DomainError<E>, E> ReturnForm<E> for Result<T, D> {
     fn into_events(self) -> Result<NewEvents, CommandError<E>> {
         BareEvents(self.map_err(DomainError::into_command_error)?).into_events()
+    }
+}
+
+/// A form that holds events, whatever its error is.
+pub trait HoldsEvents {
+    /// What holds them.
+    type Events: IntoEvents;
+}
+
+impl<T: IntoEvents> HoldsEvents for BareEvents<T> {
+    type Events = T;
+}
+
+impl<T: IntoEvents, E> HoldsEvents for Result<T, E> {
+    type Events = T;
+}
+
+// By a probe, so that a return type in error is reported where the handler is called alone.
+impl<T: ReturnType<Form: HoldsEvents>> Probe<T> {
+    /// The wire names of the events that it may have, each once.
+    pub fn emits(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        <T::Form as HoldsEvents>::Events::names(&mut names);
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 }
 

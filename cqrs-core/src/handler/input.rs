@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::StoreType;
 use crate::error::Error;
-use crate::message::{Aggregate, Envelope, Schemas, Storage};
+use crate::message::{Aggregate, Envelope, Field, Schemas, Storage};
 use crate::store::{CommitMode, Fingerprint, ModelSchema, Tag};
 use crate::views::{ErasedBuffer, ReadModel, ViewBuffer};
 
@@ -99,6 +99,10 @@ pub struct ModelType {
     pub id: TypeId,
     /// See [`ReadModel::NAME`].
     pub name: &'static str,
+    /// See [`ReadModel::DOCS`].
+    pub docs: &'static str,
+    /// See [`ReadModel::FIELDS`].
+    pub fields: &'static [Field],
     /// See [`ReadModel::INDEXES`].
     pub indexes: &'static [&'static str],
     /// See [`ReadModel::FINGERPRINT`].
@@ -124,6 +128,8 @@ impl ModelType {
         Self {
             id: TypeId::of::<V>(),
             name: V::NAME,
+            docs: V::DOCS,
+            fields: V::FIELDS,
             indexes: V::INDEXES,
             fingerprint: V::FINGERPRINT,
             index_types: V::INDEX_TYPES,

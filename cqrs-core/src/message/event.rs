@@ -97,6 +97,9 @@ fn place(position: Option<Position>) -> String {
             1)]` to `{Self}`; an enum of events has `#[derive(Event)]` only"
 )]
 pub trait IntoEvents {
+    /// Adds the wire names of the events that it may have.
+    fn names(names: &mut Vec<&'static str>);
+
     /// Adds the events, in order.
     ///
     /// # Errors
@@ -216,6 +219,10 @@ impl NewEvents {
 
 #[diagnostic::do_not_recommend]
 impl<E: Event> IntoEvents for E {
+    fn names(names: &mut Vec<&'static str>) {
+        names.push(E::NAME);
+    }
+
     fn record(self, events: &mut NewEvents) -> Result<(), Error> {
         events.push(&self)
     }
@@ -223,6 +230,10 @@ impl<E: Event> IntoEvents for E {
 
 #[diagnostic::do_not_recommend]
 impl<E: IntoEvents> IntoEvents for Option<E> {
+    fn names(names: &mut Vec<&'static str>) {
+        E::names(names);
+    }
+
     fn record(self, events: &mut NewEvents) -> Result<(), Error> {
         self.map_or(Ok(()), |event| event.record(events))
     }
@@ -230,6 +241,10 @@ impl<E: IntoEvents> IntoEvents for Option<E> {
 
 #[diagnostic::do_not_recommend]
 impl<E: IntoEvents> IntoEvents for Vec<E> {
+    fn names(names: &mut Vec<&'static str>) {
+        E::names(names);
+    }
+
     fn record(self, events: &mut NewEvents) -> Result<(), Error> {
         self.into_iter().try_for_each(|event| event.record(events))
     }
@@ -237,6 +252,8 @@ impl<E: IntoEvents> IntoEvents for Vec<E> {
 
 #[diagnostic::do_not_recommend]
 impl IntoEvents for () {
+    fn names(_: &mut Vec<&'static str>) {}
+
     fn record(self, _: &mut NewEvents) -> Result<(), Error> {
         Ok(())
     }
@@ -246,6 +263,10 @@ macro_rules! implement {
     ($($name:ident)+) => {
         #[diagnostic::do_not_recommend]
         impl<$($name: IntoEvents),+> IntoEvents for ($($name,)+) {
+            fn names(names: &mut Vec<&'static str>) {
+                $($name::names(names);)+
+            }
+
             #[allow(non_snake_case)]
             fn record(self, events: &mut NewEvents) -> Result<(), Error> {
                 let ($($name,)+) = self;

@@ -131,6 +131,11 @@ pub trait Fallback<T> {
         size_of::<T>()
     }
 
+    /// Returns no names.
+    fn emits(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Returns no schema.
     fn schema(&self) -> Option<serde_json::Value> {
         None

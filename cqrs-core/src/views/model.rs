@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 
 use super::SortKey;
 use crate::json::Json;
-use crate::message::Schemas;
+use crate::message::{Field, Schemas};
 
 /// A type whose values, the views, are kept by a projection and answer queries. Derive it: `#[key]`
 /// marks the field that identifies a view, `#[index]` the fields to find and sort views by.
@@ -18,6 +18,11 @@ pub trait ReadModel: Json + Clone + Send + Sync + 'static {
     type Key: fmt::Display; // its text is the key: implement `Display`, in place of a tuple for a struct of yours
     /// The read model's name, from the type's: `product_view`.
     const NAME: &'static str;
+    /// The documentation comment.
+    const DOCS: &'static str = "";
+    /// The fields.
+    #[doc(hidden)]
+    const FIELDS: &'static [Field] = &[];
     /// The names of the `#[index]` fields.
     const INDEXES: &'static [&'static str];
     /// The types of the `#[index]` fields, as they are written.

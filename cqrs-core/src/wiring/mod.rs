@@ -1,7 +1,6 @@
 //! Checks at startup that all registered items fit together.
 
 mod blueprint;
-mod describe;
 mod earlier_events;
 mod earlier_names;
 mod permissions;
@@ -16,7 +15,6 @@ mod transactions;
 mod unknown_events;
 mod view_stores;
 
-pub use describe::{Description, EventDescription, Listener, MessageDescription};
 pub use problem::{BuildError, Problem};
 pub use role::Role;
 

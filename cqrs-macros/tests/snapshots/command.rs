@@ -46,6 +46,8 @@ const _: () = {
         __cqrs::MessageEntry::command:: < CreateProduct > (__cqrs::Source { file :
         __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() },
         "Adds a product.\n\n    code", || __cqrs::Probe:: < CreateProduct > ::new()
-        .schema())
+        .schema()).with_fields(& [__cqrs::Field::new("product_id", "ProductId", "")
+        .of("product"), __cqrs::Field::new("account", "AccountId", "")
+        .of("billing-account"), __cqrs::Field::new("type", "String", "")])
     }
 };

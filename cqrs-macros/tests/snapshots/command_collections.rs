@@ -56,6 +56,9 @@ const _: () = {
     __cqrs::submit! {
         __cqrs::MessageEntry::command:: < MoveMoney > (__cqrs::Source { file :
         __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() }, "",
-        || __cqrs::Probe:: < MoveMoney > ::new().schema())
+        || __cqrs::Probe:: < MoveMoney > ::new().schema()).with_fields(&
+        [__cqrs::Field::new("from_ids", "BTreeSet<AccountId>", "").of("account"),
+        __cqrs::Field::new("to", "Vec<AccountId>", "").of("account"),
+        __cqrs::Field::new("fees", "AccountId", "").of("account")])
     }
 };

@@ -12,7 +12,7 @@ pub(crate) fn create_product(
 }
 const _: () = {
     #[allow(unused_imports)]
-    use ::cqrs_core::__private as __cqrs;
+    use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     enum __Handler {}
     impl __cqrs::CommandHandler for __Handler {
         type Command = CreateProduct;
@@ -36,6 +36,9 @@ const _: () = {
                     { __cqrs::key("mailer") },
                 >>::describe(),
             ])
+        }
+        fn emits() -> __cqrs::Vec<&'static __cqrs::str> {
+            __cqrs::Probe::<Result<ProductCreated, CatalogError>>::new().emits()
         }
         fn load(command: &Self::Command, loads: &mut __cqrs::Loads) {
             <Product as __cqrs::Borrowed<
@@ -82,6 +85,6 @@ const _: () = {
         }
     }
     __cqrs::submit! {
-        __cqrs::HandlerEntry::command:: < __Handler > ()
+        __cqrs::HandlerEntry::command:: < __Handler > ().with_docs("Decides.")
     }
 };

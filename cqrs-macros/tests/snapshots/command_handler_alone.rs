@@ -1,7 +1,7 @@
 fn command(_: Ping) {}
 const _: () = {
     #[allow(unused_imports)]
-    use ::cqrs_core::__private as __cqrs;
+    use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     enum __Handler {}
     impl __cqrs::CommandHandler for __Handler {
         type Command = Ping;
@@ -13,6 +13,9 @@ const _: () = {
         };
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::Vec::from([])
+        }
+        fn emits() -> __cqrs::Vec<&'static __cqrs::str> {
+            __cqrs::Probe::<()>::new().emits()
         }
         fn load(_: &Self::Command, _: &mut __cqrs::Loads) {}
         fn handle<'a>(

@@ -6,7 +6,7 @@ async fn r#move<'a>(
 ) -> Result<Moved<'a>, Error> {}
 const _: () = {
     #[allow(unused_imports)]
-    use cqrs::__private as __cqrs;
+    use cqrs::__private::{self as __cqrs, Fallback as _};
     enum __Handler {}
     impl __cqrs::CommandHandler for __Handler {
         type Command = Transfer;
@@ -34,6 +34,9 @@ const _: () = {
                     { __cqrs::key("") },
                 >>::describe(),
             ])
+        }
+        fn emits() -> __cqrs::Vec<&'static __cqrs::str> {
+            __cqrs::Probe::<Result<Moved<'_>, Error>>::new().emits()
         }
         fn load(command: &Self::Command, loads: &mut __cqrs::Loads) {
             <Account as __cqrs::Borrowed<

@@ -7,7 +7,7 @@ async fn sell(
 }
 const _: () = {
     #[allow(unused_imports)]
-    use ::cqrs_core::__private as __cqrs;
+    use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     enum __Handler {}
     impl __cqrs::CommandHandler for __Handler {
         type Command = Sell;
@@ -25,6 +25,9 @@ const _: () = {
                 >>::describe(),
                 <Tx<Postgres> as __cqrs::BorrowedMut>::describe(),
             ])
+        }
+        fn emits() -> __cqrs::Vec<&'static __cqrs::str> {
+            __cqrs::Probe::<Result<Sold, CommandError<Rejected>>>::new().emits()
         }
         fn load(command: &Self::Command, loads: &mut __cqrs::Loads) {
             <Product as __cqrs::Borrowed<

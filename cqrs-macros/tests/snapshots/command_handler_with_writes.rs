@@ -3,7 +3,7 @@ fn sell(command: Sell, product: &Product, writes: &mut Writes<Postgres>) -> Sold
 }
 const _: () = {
     #[allow(unused_imports)]
-    use ::cqrs_core::__private as __cqrs;
+    use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     enum __Handler {}
     impl __cqrs::CommandHandler for __Handler {
         type Command = Sell;
@@ -21,6 +21,9 @@ const _: () = {
                 >>::describe(),
                 <Writes<Postgres> as __cqrs::BorrowedMut>::describe(),
             ])
+        }
+        fn emits() -> __cqrs::Vec<&'static __cqrs::str> {
+            __cqrs::Probe::<Sold>::new().emits()
         }
         fn load(command: &Self::Command, loads: &mut __cqrs::Loads) {
             <Product as __cqrs::Borrowed<

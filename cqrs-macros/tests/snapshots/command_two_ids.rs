@@ -41,6 +41,8 @@ const _: () = {
     __cqrs::submit! {
         __cqrs::MessageEntry::command:: < Transfer > (__cqrs::Source { file :
         __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() }, "",
-        || __cqrs::Probe:: < Transfer > ::new().schema())
+        || __cqrs::Probe:: < Transfer > ::new().schema()).with_fields(&
+        [__cqrs::Field::new("from_id", "AccountId", "").of("account"),
+        __cqrs::Field::new("to", "AccountId", "").of("account")])
     }
 };

@@ -60,6 +60,11 @@ const _: () = {
         __cqrs::Source { file : __cqrs::file!(), line : __cqrs::line!(), module :
         __cqrs::module_path!() }, "A product is there.", || __cqrs::Probe:: <
         ProductCreated > ::new().schema()).with_schemas(|| __cqrs::Probe:: <
-        ProductCreated > ::new().schemas()).with_repeated(& ["product", "category"])
+        ProductCreated > ::new().schemas()).with_fields(&
+        [__cqrs::Field::new("product_id", "ProductId", "").of("product"),
+        __cqrs::Field::new("categories", "Vec<CategoryId>", "").of("category"),
+        __cqrs::Field::new("parts", "Vec<ProductId>", "").of("product"),
+        __cqrs::Field::new("name", "String", "")]).with_repeated(& ["product",
+        "category"])
     }
 };

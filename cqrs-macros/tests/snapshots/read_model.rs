@@ -4,6 +4,12 @@ const _: () = {
     impl __cqrs::ReadModel for ProductView {
         type Key = ProductId;
         const NAME: &'static __cqrs::str = "product_view";
+        const FIELDS: &'static [__cqrs::Field] = &[
+            __cqrs::Field::new("id", "ProductId", ""),
+            __cqrs::Field::new("name", "String", ""),
+            __cqrs::Field::new("current_price", "Decimal", ""),
+            __cqrs::Field::new("type", "Option<String>", ""),
+        ];
         const INDEXES: &'static [&'static __cqrs::str] = &["current_price", "type"];
         const INDEX_TYPES: &'static [&'static __cqrs::str] = &[
             "Decimal",

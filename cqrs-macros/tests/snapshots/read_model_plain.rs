@@ -4,6 +4,9 @@ const _: () = {
     impl __cqrs::ReadModel for Person {
         type Key = String;
         const NAME: &'static __cqrs::str = "people";
+        const FIELDS: &'static [__cqrs::Field] = &[
+            __cqrs::Field::new("ref", "String", ""),
+        ];
         const INDEXES: &'static [&'static __cqrs::str] = &[];
         const INDEX_TYPES: &'static [&'static __cqrs::str] = &[];
         const FINGERPRINT: __cqrs::u64 = 7839933449372556328u64;

@@ -7,7 +7,7 @@ fn change(
 }
 const _: () = {
     #[allow(unused_imports)]
-    use ::cqrs_core::__private as __cqrs;
+    use ::cqrs_core::__private::{self as __cqrs, Fallback as _};
     enum __Handler {}
     impl __cqrs::CommandHandler for __Handler {
         type Command = ChangePrice;
@@ -24,6 +24,9 @@ const _: () = {
                     { __cqrs::key("product") },
                 >>::describe(),
             ])
+        }
+        fn emits() -> __cqrs::Vec<&'static __cqrs::str> {
+            __cqrs::Probe::<Result<Priced, Rejected>>::new().emits()
         }
         fn load(command: &Self::Command, loads: &mut __cqrs::Loads) {
             <Product as __cqrs::Borrowed<

@@ -1,7 +1,7 @@
 use std::fmt::{self, Write};
 
 use cqrs_core::Dispatcher;
-use cqrs_core::app::{EventDescription, MessageDescription};
+use cqrs_core::app::{Edge, Model, Node, NodeId, NodeKind, Verb};
 use serde_json::Value;
 
 use super::out::{FAINT, HEADING, print_line};
@@ -9,18 +9,14 @@ use super::{CliError, args};
 
 /// Prints the wiring: messages with their handlers, events with their listeners.
 pub fn run(dispatcher: &Dispatcher, explain: &args::ExplainArgs) -> Result<(), CliError> {
-    let description = dispatcher.describe();
-    let wanted = |name: &str| explain.name.as_deref().is_none_or(|wanted| wanted == name);
     let mut text = Text {
+        model: &dispatcher.model(),
+        name: explain.name.as_deref(),
         out: String::new(),
-        schemas: explain.name.is_some(),
     };
-    let commands = description.commands.iter().filter(|it| wanted(it.name));
-    text.section("COMMANDS", commands, Text::message)?;
-    let queries = description.queries.iter().filter(|it| wanted(it.name));
-    text.section("QUERIES", queries, Text::message)?;
-    let events = description.events.iter().filter(|it| wanted(it.name));
-    text.section("EVENTS", events, Text::event)?;
+    text.section("COMMANDS", NodeKind::Command, Text::message)?;
+    text.section("QUERIES", NodeKind::Query, Text::message)?;
+    text.section("EVENTS", NodeKind::Event, Text::event)?;
     if text.out.is_empty() {
         let name = explain.name.as_deref().unwrap_or_default();
         return Err(CliError::Invalid(format!(
@@ -31,52 +27,104 @@ pub fn run(dispatcher: &Dispatcher, explain: &args::ExplainArgs) -> Result<(), C
     Ok(())
 }
 
-struct Text {
+struct Text<'m> {
+    model: &'m Model,
+    /// The only message or event to explain, with its schema.
+    name: Option<&'m str>,
     out: String,
-    schemas: bool,
 }
 
-impl Text {
-    fn section<T>(
+impl<'m> Text<'m> {
+    fn section(
         &mut self,
         heading: &str,
-        items: impl Iterator<Item = T>,
-        write: impl Fn(&mut Self, T) -> fmt::Result,
+        kind: NodeKind,
+        write: impl Fn(&mut Self, &'m Node) -> fmt::Result,
     ) -> fmt::Result {
-        let mut items = items.peekable();
-        if items.peek().is_some() {
+        let name = self.name;
+        let all = self.model.of_kind(kind);
+        let mut nodes = all
+            .filter(|node| name.is_none_or(|name| name == node.id.name))
+            .peekable();
+        if nodes.peek().is_some() {
             writeln!(self.out, "{HEADING}{heading}{HEADING:#}\n")?;
         }
-        items.try_for_each(|item| write(self, item))
+        nodes.try_for_each(|node| write(self, node))
     }
 
-    fn message(&mut self, it: &MessageDescription) -> fmt::Result {
-        let permission = it.permission.map(|it| format!("  needs {it}"));
-        self.title(it.name, permission.as_deref().unwrap_or_default(), it.docs)?;
-        self.line("handled by", it.handler, it.handler_source)?;
-        self.list("decides on", &it.aggregates)?;
-        self.list("reads", &it.read_models)?;
-        self.list("uses", &it.services)?;
-        self.end(it.schema())
-    }
-
-    fn event(&mut self, it: &EventDescription) -> fmt::Result {
-        let version = format!("  version {}", it.version);
-        self.title(it.name, &version, it.docs)?;
-        for listener in &it.listeners {
-            self.line(listener.kind, &listener.name, listener.source)?;
-            self.list("  returns", &listener.sends)?;
+    fn message(&mut self, node: &'m Node) -> fmt::Result {
+        let permission = node.permission.map(|it| format!("  needs {it}"));
+        self.title(node, &permission.unwrap_or_default())?;
+        for edge in self.model.edges_to(&node.id) {
+            match edge.verb {
+                Verb::Handles => self.handler(edge)?,
+                Verb::Sends => self.subject("sent by", edge)?,
+                _ => {}
+            }
         }
-        if it.listeners.is_empty() {
+        self.end(node.schema.as_ref())
+    }
+
+    fn handler(&mut self, edge: &'m Edge) -> fmt::Result {
+        self.line("handled by", edge.from.label(), edge.source)?;
+        self.objects("decides on", &edge.from, Verb::Loads)?;
+        self.objects("reads", &edge.from, Verb::Reads)?;
+        let handler = self.model.node(edge.from.kind, &edge.from.name);
+        self.list("uses", handler.map_or(&[], |it| &it.services))?;
+        self.objects("emits", &edge.from, Verb::Emits)
+    }
+
+    fn event(&mut self, node: &'m Node) -> fmt::Result {
+        self.title(node, &format!("  version {}", node.version.unwrap_or(1)))?;
+        let mut is_heard = false;
+        for edge in self.model.edges_to(&node.id) {
+            match edge.verb {
+                Verb::Emits => self.subject("emitted by", edge)?,
+                Verb::Schedules => self.subject("scheduled by", edge)?,
+                _ => {
+                    is_heard = true;
+                    self.subject(edge.from.kind.words(), edge)?;
+                    self.returned(edge)?;
+                }
+            }
+        }
+        if !is_heard {
             self.list("listeners", &["none"])?;
         }
-        self.end(it.schema())
+        self.end(node.schema.as_ref())
     }
 
-    fn title(&mut self, name: &str, note: &str, docs: &str) -> fmt::Result {
-        writeln!(self.out, "{HEADING}{name}{HEADING:#}{FAINT}{note}{FAINT:#}")?;
-        docs.lines()
-            .try_for_each(|line| writeln!(self.out, "  {line}"))
+    /// The commands that the listener of an event may return.
+    fn returned(&mut self, listening: &Edge) -> fmt::Result {
+        let edges = self.model.edges_from(&listening.from);
+        let sent = edges.filter(|it| it.verb == Verb::Sends && it.method == listening.method);
+        let names: Vec<_> = sent.map(|it| it.to.label()).collect();
+        self.list("  returns", &names)
+    }
+
+    fn subject(&mut self, label: &str, edge: &Edge) -> fmt::Result {
+        let subject = edge.from.label();
+        match edge.method {
+            Some(method) => self.line(label, &format!("{subject}::{method}"), edge.source),
+            None => self.line(label, subject, edge.source),
+        }
+    }
+
+    fn objects(&mut self, label: &str, subject: &NodeId, verb: Verb) -> fmt::Result {
+        let edges = self.model.edges_from(subject);
+        let objects = edges.filter(|it| it.verb == verb);
+        let names: Vec<_> = objects.map(|it| it.to.label()).collect();
+        self.list(label, &names)
+    }
+
+    fn title(&mut self, node: &Node, remark: &str) -> fmt::Result {
+        let name = &node.id.name;
+        writeln!(
+            self.out,
+            "{HEADING}{name}{HEADING:#}{FAINT}{remark}{FAINT:#}"
+        )?;
+        let mut lines = node.docs.lines();
+        lines.try_for_each(|line| writeln!(self.out, "  {line}"))
     }
 
     fn line(&mut self, label: &str, name: &str, place: impl fmt::Display) -> fmt::Result {
@@ -90,8 +138,8 @@ impl Text {
         writeln!(self.out, "  {label:<16}{}", names.join(", "))
     }
 
-    fn end(&mut self, schema: Option<Value>) -> fmt::Result {
-        if self.schemas
+    fn end(&mut self, schema: Option<&Value>) -> fmt::Result {
+        if self.name.is_some()
             && let Some(schema) = schema
         {
             writeln!(self.out, "\n{schema:#}")?;

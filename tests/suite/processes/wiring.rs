@@ -1,6 +1,6 @@
 //! What `build` says about process managers that do not fit together.
 
-use cqrs_core::app::BuildError;
+use cqrs_core::app::{BuildError, NodeId, NodeKind, Verb};
 use cqrs_core::prelude::*;
 
 use crate::support::one_by_one::OneByOne;
@@ -146,20 +146,15 @@ async fn a_store_without_shards_is_refused() {
 }
 
 #[tokio::test]
-async fn steps_show_in_the_description() {
+async fn steps_show_in_the_model() {
     let builder = Dispatcher::builder()
         .module(fitting::module())
         .store(Memory::new());
     let app = builder.build().await.expect("builds");
-    let events = &app.describe().events;
-    let seen = events
-        .iter()
-        .find(|event| event.name == "seen")
-        .expect("it is there");
-    let listeners: Vec<_> = seen
-        .listeners
-        .iter()
-        .map(|it| (it.kind, it.name.as_str()))
-        .collect();
-    assert_eq!(listeners, [("process manager", "sightings::seen")]);
+    let model = app.model();
+    let sightings = NodeId::new(NodeKind::ProcessManager, "sightings");
+    let edges = model.edges_from(&sightings);
+    let handled = edges.filter(|it| it.verb == Verb::Handles && it.to.name == "seen");
+    let methods: Vec<_> = handled.map(|it| it.method).collect();
+    assert_eq!(methods, [Some("seen")]);
 }

@@ -82,7 +82,7 @@ async fn a_rejection_is_recorded() {
             .module(notes::module())
             .stores_of(&app);
         let again = again.build().await.expect("builds");
-        let warnings = &again.describe().warnings;
+        let warnings = again.warnings();
         assert!(warnings.is_empty(), "{warnings:?}");
     })
     .await;

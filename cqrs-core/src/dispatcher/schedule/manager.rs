@@ -32,6 +32,7 @@ pub(crate) static MANAGER: ProcessEntry = ProcessEntry {
     fingerprint: 1,
     keep: Some(Duration::ZERO),
     from_start: true,
+    docs: "",
     source: Source {
         file: file!(),
         line: line!(),

@@ -52,7 +52,7 @@ const _: () = {
     __cqrs::submit! {
         __cqrs::MessageEntry::query:: < Get > (__cqrs::Source { file : __cqrs::file!(),
         line : __cqrs::line!(), module : __cqrs::module_path!() }, "", || __cqrs::Probe::
-        < Get > ::new().schema())
+        < Get > ::new().schema()).with_fields(& [__cqrs::Field::new("id", "u8", "")])
     }
 };
 ::core::compile_error! {
@@ -73,6 +73,7 @@ const _: () = {
         __cqrs::EventEntry::of:: < Created > (& [], __cqrs::Source { file :
         __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() }, "",
         || __cqrs::Probe:: < Created > ::new().schema()).with_schemas(|| __cqrs::Probe::
-        < Created > ::new().schemas())
+        < Created > ::new().schemas()).with_fields(& [__cqrs::Field::new("id", "u8",
+        "")])
     }
 };
