@@ -5,10 +5,9 @@ use cqrs_core::store::{Epoch, SortKey, ViewBatch};
 use cqrs_kit::view_changes::ModelChanges;
 use tokio_postgres::types::ToSql;
 
-use super::view_copy::ViewCopy;
+use super::view_copy::ModelWrite;
 use crate::dialect;
 use crate::row;
-use crate::schema::Schema;
 use crate::sql::Sql;
 
 /// The part of the statement that moves the checkpoint. It has a row if the checkpoint was at the
@@ -17,7 +16,7 @@ const FENCE: &str = "checkpoint";
 
 /// One statement that moves a checkpoint and writes the changes of views behind it, with its
 /// parameters: a single round trip, and without a transaction around it, all of it or nothing (V1). New
-/// views of which there are many are not in it: they are [copied](ViewCopy) behind it, in one transaction.
+/// views of which there are many are not in it: they are [copied](super::view_copy::ViewCopy) behind it, in one transaction.
 ///
 /// The statement writes nothing unless the checkpoint is at the start of the batch (V2), however the
 /// parts are executed:
@@ -73,7 +72,7 @@ impl<'b> CommitStatement<'b> {
     pub(crate) fn new(
         sql: &Sql,
         batch: &'b ViewBatch,
-        changes: &'b [ModelChanges<Schema>],
+        writes: &[ModelWrite<'b>],
         durability: Durability,
     ) -> Self {
         let last_event = batch.to.last_event;
@@ -98,8 +97,8 @@ impl<'b> CommitStatement<'b> {
             &sql.move_checkpoint
         };
         statement.sql = format!("WITH {FENCE} AS (\n{fence})");
-        for model in changes {
-            statement.write_model(model);
+        for write in writes {
+            statement.write_model(write);
         }
         // The setting lasts until the end of the transaction, which is this statement.
         let setting = match durability {
@@ -118,10 +117,11 @@ impl<'b> CommitStatement<'b> {
         self.params.iter().map(|param| &**param as _).collect()
     }
 
-    fn write_model(&mut self, ModelChanges { table, changes, .. }: &'b ModelChanges<Schema>) {
+    fn write_model(&mut self, write: &ModelWrite<'b>) {
+        let ModelWrite { model, is_copied } = *write;
+        let ModelChanges { table, changes, .. } = model;
         let [mut inserted, mut upserted] = [(); 2].map(|()| ViewRows::new(table.indexes()));
         let mut deleted: Vec<Cow<'b, str>> = Vec::new();
-        let is_copied = ViewCopy::is_for(changes);
         for change in changes {
             let key = dialect::encode_key(&change.key);
             match &change.view {

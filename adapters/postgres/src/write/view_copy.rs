@@ -23,6 +23,22 @@ const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// The end of a copy.
 const END: i16 = -1;
 
+/// The changes to a read model, as they are written.
+pub(crate) struct ModelWrite<'b> {
+    pub(crate) model: &'b ModelChanges<Schema>,
+    /// Whether the new views are copied.
+    pub(crate) is_copied: bool,
+}
+
+impl<'b> ModelWrite<'b> {
+    pub(crate) fn new(model: &'b ModelChanges<Schema>) -> Self {
+        Self {
+            model,
+            is_copied: new_views(&model.changes).count() >= MIN_VIEWS,
+        }
+    }
+}
+
 /// New views of one read model, copied into their table. That costs the server two thirds of what an `INSERT`
 /// costs, and fails where there is such a view.
 pub(crate) struct ViewCopy {
@@ -31,19 +47,15 @@ pub(crate) struct ViewCopy {
 }
 
 impl ViewCopy {
-    /// Whether the new views of this read model are copied.
-    pub(crate) fn is_for(changes: &[ViewChange]) -> bool {
-        new_views(changes).count() >= MIN_VIEWS
-    }
-
     /// The copies for these read models.
     ///
     /// # Errors
     /// When a key or a view is too large for PostgreSQL.
-    pub(crate) fn of(models: &[ModelChanges<Schema>]) -> Result<Vec<Self>, Fault> {
-        let copied = models.iter().filter(|model| Self::is_for(&model.changes));
+    pub(crate) fn of(writes: &[ModelWrite<'_>]) -> Result<Vec<Self>, Fault> {
+        let copied = writes.iter().filter(|write| write.is_copied);
         copied
-            .map(|ModelChanges { table, changes, .. }| {
+            .map(|ModelWrite { model, .. }| {
+                let ModelChanges { table, changes, .. } = model;
                 Ok(Self {
                     sql: dialect::copy(table),
                     rows: rows(changes, table.indexes())?,

@@ -3,7 +3,7 @@ use cqrs_core::store::{ViewBatch, ViewChange, ViewCommitError};
 use cqrs_kit::view_changes::{ModelChanges, by_model};
 
 use super::view_commit::{CommitStatement, Durability};
-use super::view_copy::ViewCopy;
+use super::view_copy::{ModelWrite, ViewCopy};
 use super::{checkpoint, parking};
 use crate::fault::{Fault, Kind};
 use crate::link::connection::Connection;
@@ -81,14 +81,15 @@ async fn attempt(
     } else {
         Durability::Written
     };
-    let copies = ViewCopy::of(changes)?;
+    let writes: Vec<_> = changes.iter().map(ModelWrite::new).collect();
+    let copies = ViewCopy::of(&writes)?;
     if !(copies.is_empty() && batch.parked.is_empty()) {
-        return attempt_in_steps(shared, batch, changes, copies, durability).await;
+        return attempt_in_steps(shared, batch, &writes, copies, durability).await;
     }
     // The statement commits by itself. Sessions are read committed: after a wait for the
     // checkpoint's row, its new position is compared.
     let connection = shared.pool.get().await?;
-    match write(&connection, &shared.sql, batch, changes, durability).await {
+    match write(&connection, &shared.sql, batch, &writes, durability).await {
         Ok(Fence::Passed) => Ok(CommitOutcome::Done),
         Ok(Fence::Moved(found)) => Ok(CommitOutcome::Moved(found)),
         Err(fault) if fault.kind() == Kind::Lost => Ok(CommitOutcome::Unknown(fault)),
@@ -100,14 +101,14 @@ async fn attempt(
 async fn attempt_in_steps(
     shared: &Shared,
     batch: &ViewBatch,
-    changes: &[ModelChanges<Schema>],
+    writes: &[ModelWrite<'_>],
     copies: Vec<ViewCopy>,
     durability: Durability,
 ) -> Result<CommitOutcome, Fault> {
     let client = shared.pool.get().await?;
     // Rolled back on drop.
     let transaction = PooledTransaction::new(client, PooledTransaction::READ_COMMITTED);
-    let written = write(&transaction, &shared.sql, batch, changes, durability);
+    let written = write(&transaction, &shared.sql, batch, writes, durability);
     if let Fence::Moved(found) = transaction.run(written).await? {
         return Ok(CommitOutcome::Moved(found));
     }
@@ -180,8 +181,9 @@ async fn attempt_in(
     let mut changes = by_model(&shared.schema, changes)?;
     // The transaction could not go on after the error.
     changes.iter_mut().for_each(expect_nothing);
+    let writes: Vec<_> = changes.iter().map(ModelWrite::new).collect();
     if let Fence::Moved(found) =
-        write(client, &shared.sql, batch, &changes, Durability::Flushed).await?
+        write(client, &shared.sql, batch, &writes, Durability::Flushed).await?
     {
         return Ok(CommitOutcome::Moved(found));
     }
@@ -198,12 +200,12 @@ async fn write(
     client: &Connection,
     sql: &Sql,
     batch: &ViewBatch,
-    changes: &[ModelChanges<Schema>],
+    writes: &[ModelWrite<'_>],
     durability: Durability,
 ) -> Result<Fence, Fault> {
     let are_parked = batch.parked.is_empty() || parking::change(client, sql, batch).await?;
     if are_parked && client.incarnations().views == batch.incarnation {
-        let commit = CommitStatement::new(sql, batch, changes, durability);
+        let commit = CommitStatement::new(sql, batch, writes, durability);
         // Batches that change other models have other texts, so there may be many of them.
         let statement = client.prepare_foreign(commit.sql()).await?;
         let row = client.query_one(&statement, &commit.params()).await?;
