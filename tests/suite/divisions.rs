@@ -9,6 +9,7 @@ use cqrs_core::app::{Builder, SubscriptionHealth, SubscriptionState};
 use cqrs_core::error::OperationError;
 use cqrs_core::prelude::*;
 use cqrs_core::{Memory, Position};
+use tokio::sync::mpsc;
 
 use crate::support::stores::on_each_twice;
 
@@ -267,17 +268,21 @@ async fn each_event_is_handled_once_while_shards_come_and_go() {
     const READINGS: u32 = 12;
     on_each_twice(meters::module(), |builders| async {
         let apps = apps(builders).await;
+        let (read_all, rounds) = mpsc::channel(1);
         let reading = async {
             for number in 0..READINGS {
                 let app = &apps[number as usize % 2];
                 let receipts = (0..METERS).map(|meter| read(app, meter));
                 futures_util::future::join_all(receipts).await;
+                let _: Result<(), _> = read_all.send(()).await;
             }
         };
         let dividing = async {
+            // Closed after the last division.
+            let mut rounds = rounds;
             for (number, shards) in [3, 1, 8, 2, 5, 1, 4].into_iter().enumerate() {
                 divide(&apps[number % 2], shards).await;
-                tokio::time::sleep(Duration::from_millis(30)).await;
+                rounds.recv().await.expect("there are more rounds");
             }
         };
         tokio::join!(reading, dividing);
