@@ -5,6 +5,7 @@ mod earlier_events;
 mod earlier_names;
 mod permissions;
 mod plan;
+mod planned_projection;
 mod problem;
 mod processes;
 mod role;
@@ -20,7 +21,8 @@ pub use role::Role;
 
 pub use crate::source::Source;
 
-pub(crate) use plan::{Models, Plan, PlannedModel, PlannedProjection};
+pub(crate) use plan::{Models, Plan, PlannedModel};
+pub(crate) use planned_projection::PlannedProjection;
 pub(crate) use problem::Problems;
 pub(crate) use processes::PlannedProcess;
 pub(crate) use scope::Scope;

@@ -2,15 +2,14 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{PlannedProcess, Problems, Scope};
-use crate::handler::{Fold, InputKind, ModelType, Setup};
+use super::{PlannedProcess, PlannedProjection, Problems, Scope};
+use crate::handler::InputKind;
 use crate::registry::{
     AggregateEntry, CommandHandlerEntry, EventEntry, HandlerSummary, MessageEntry, MessageKind,
     ProjectionEntry, QueryHandlerEntry, ReactionEntry, Registered, Registry, UpcasterEntry,
 };
 use crate::source::Source;
 use crate::store::ModelSchema;
-use crate::upcast::TagNames;
 
 /// The entries in a dispatcher's scope, checked.
 pub(crate) struct Plan {
@@ -35,17 +34,6 @@ pub(crate) struct PlannedModel {
     /// The place of the projection in [`Plan::projections`].
     pub(crate) projection: usize,
     pub(crate) schema: Arc<ModelSchema>,
-}
-
-/// A projection with its folds.
-pub(crate) struct PlannedProjection {
-    pub(crate) entry: &'static ProjectionEntry,
-    pub(crate) folds: Vec<Fold>,
-    pub(crate) setup: Option<Setup>,
-    /// The name in the store of the tag by which its events are divided.
-    pub(crate) stored_partition: Option<&'static str>,
-    /// The upcasters of its events.
-    pub(super) upcasters: Vec<&'static UpcasterEntry>,
 }
 
 impl Plan {
@@ -461,45 +449,6 @@ impl Plan {
             let mut inputs = folds.iter().flat_map(|fold| &fold.inputs);
             inputs.any(|input| matches!(input.kind, InputKind::Views(kept) if kept.id == model))
         })
-    }
-}
-
-impl PlannedProjection {
-    /// The projection with this entry.
-    pub(crate) fn new(entry: &'static ProjectionEntry) -> Self {
-        Self {
-            entry,
-            folds: (entry.folds)(),
-            setup: (entry.setup)(),
-            stored_partition: entry.partition,
-            upcasters: Vec::new(),
-        }
-    }
-
-    /// Notes in which form it gets its events.
-    pub(crate) fn read_by(&mut self, tags: &TagNames, upcasters: &[&'static UpcasterEntry]) {
-        let partition = self.entry.partition;
-        self.stored_partition = partition.map(|name| tags.stored_name(name));
-        let upcasters = upcasters.iter().copied();
-        let own = upcasters.filter(|it| self.folds.iter().any(|fold| fold.event == it.event));
-        self.upcasters = own.collect();
-    }
-
-    /// The read models that the folds write, each once.
-    pub(crate) fn models(&self) -> Vec<ModelType> {
-        let mut models: Vec<ModelType> = Vec::new();
-        for input in self.folds.iter().flat_map(|fold| &fold.inputs) {
-            if let InputKind::Views(model) = input.kind
-                && !models.iter().any(|known| known.id == model.id)
-            {
-                models.push(model);
-            }
-        }
-        models
-    }
-
-    fn schema(&self, model: ModelType) -> ModelSchema {
-        model.schema(self.entry.stored_name(), self.entry.version)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ptr::addr_eq;
 use std::sync::Arc;
 
-use super::plan::PlannedProjection;
+use super::planned_projection::PlannedProjection;
 use super::{Plan, Problems, Role, ViewStores, is_same};
 use crate::handler::{Input, InputKind, ModelType, OnFailure, ReaderStore, StoreType};
 use crate::message::Storage;

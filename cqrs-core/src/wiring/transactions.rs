@@ -1,6 +1,6 @@
 //! Checks of handlers that take a transaction of the store, or record statements for it.
 
-use super::plan::PlannedProjection;
+use super::planned_projection::PlannedProjection;
 use super::{Plan, Problems};
 use crate::handler::{Input, InputKind};
 use crate::source::Source;
