@@ -11,7 +11,9 @@ use cqrs_core::store::{
 };
 use cqrs_core::{CommandError, CommandId, Dispatcher, Position};
 use cqrs_postgres::{ConnectError, Options, Postgres};
+use futures_util::future::join_all;
 use test_postgres::Server;
+use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::follow::{BalanceOf, Deposit, module, quiet};
@@ -185,7 +187,49 @@ async fn a_server_that_stands_still_keeps_nobody_waiting() {
     drop(app);
 }
 
-/// Its load, the turns of those before it and its append wait for the same outage.
+mod wheels {
+    use cqrs_core::prelude::*;
+    use tokio::sync::Semaphore;
+
+    cqrs_core::module!();
+
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct TurnWheel {
+        #[id(Wheel)]
+        pub wheel: u32,
+    }
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "wheel-turned", version = 1)]
+    pub struct WheelTurned {
+        #[id(Wheel)]
+        pub wheel: u32,
+    }
+
+    #[derive(Default)]
+    pub struct Wheel;
+
+    #[aggregate(id = u32)]
+    impl Wheel {
+        #[apply]
+        fn turned(&mut self, _: &WheelTurned) {}
+    }
+
+    /// Where decisions wait.
+    pub struct Gate {
+        pub arrivals: Semaphore,
+        pub passes: Semaphore,
+    }
+
+    #[command_handler]
+    async fn turn(TurnWheel { wheel }: TurnWheel, _: &Wheel, gate: Service<Gate>) -> WheelTurned {
+        gate.arrivals.add_permits(1);
+        gate.passes.acquire().await.expect("it is open").forget();
+        WheelTurned { wheel }
+    }
+}
+
+/// The turns of those before it, its append, and the lookup of its outcome wait for the same outage.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_has_its_patience_once() {
     let Some(server) = private("a_command_has_its_patience_once").await else {
@@ -195,29 +239,43 @@ async fn a_command_has_its_patience_once() {
     // Two seconds more, and one for a busy machine.
     let longest = patience + Duration::from_secs(3);
     let store = options().retry_timeout(patience).connect(server.url());
-    let app = app(store.await.expect("connects")).await;
-    let (_, done) = deposit(&app, 1, CommandId::new()).await.expect("no panic");
-    done.expect("it is done");
+    let store = store.await.expect("connects");
+    let gate = Arc::new(wheels::Gate {
+        arrivals: Semaphore::new(0),
+        passes: Semaphore::new(1),
+    });
+    let builder = Dispatcher::builder().module(wheels::module());
+    let builder = builder.store(store.clone()).provide(gate.clone());
+    let app = builder.build().await.expect("builds");
+    let turn = |limit| {
+        let app = app.clone();
+        tokio::spawn(async move {
+            let call = app.execute(wheels::TurnWheel { wheel: 1 });
+            call.id(CommandId::new()).timeout(limit).await
+        })
+    };
+    turn(LONGEST).await.expect("no panic").expect("it is done");
+    // One decides, and the others wait for their turns.
+    let turns: Vec<_> = (0..4).map(|_| turn(LONGEST)).collect();
+    let arrived = gate.arrivals.acquire_many(2).await;
+    arrived.expect("it is open").forget();
+    // They have looked up their ids by the time that this is answered.
+    store.head().await.expect("a head");
     on_server(&server, Server::stand_still).await;
-    // About a state in memory and about one to load, each behind others.
+    gate.passes.add_permits(100);
     let began = Instant::now();
-    let deposits: Vec<_> = (0..10)
-        .map(|number| deposit(&app, 1 + number % 2, CommandId::new()))
-        .collect();
-    for deposit in deposits {
-        let (_, outcome) = deposit.await.expect("no panic");
-        outcome.expect_err("it stands still");
-        assert!(began.elapsed() < longest, "{:?}", began.elapsed());
-    }
+    let turns = turns.into_iter().map(|turn| async move {
+        let failed = turn.await.expect("no panic").expect_err("it stands still");
+        assert!(matches!(failed, CommandError::Failed(_)), "{failed:?}");
+        began.elapsed()
+    });
+    let waited = join_all(turns).await;
+    assert!(waited.iter().all(|it| *it < longest), "{waited:?}");
     // A caller's own time is over when it is, whatever the store's is.
     let began = Instant::now();
-    let command = Deposit {
-        account: 1,
-        cents: 1,
-    };
-    let given_up = app.execute(command).timeout(Duration::from_secs(1)).await;
+    let failed = turn(Duration::from_secs(1)).await.expect("no panic");
     assert!(began.elapsed() < patience, "{:?}", began.elapsed());
-    let failed = given_up.expect_err("it stands still");
+    let failed = failed.expect_err("it stands still");
     assert!(
         matches!(
             failed,
