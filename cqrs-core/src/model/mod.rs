@@ -27,8 +27,8 @@ pub struct Model {
     pub edges: Vec<Edge>,
 }
 
-/// The model of everything that is registered in this process. Needs no store, and checks nothing: it is
-/// [`build`](crate::app::Builder::build) that does.
+/// The model of everything that is registered in this process. Needs no store, and checks nothing: of two items of one
+/// kind and name, which [`build`](crate::app::Builder::build) refuses, it has one.
 pub fn model() -> Model {
     let plan = Plan::new(Registry::get(), &Scope::default(), &mut Problems::default());
     Model::of(&plan)
