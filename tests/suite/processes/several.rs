@@ -312,29 +312,29 @@ async fn an_event_that_fails_in_one_shard_is_skipped_in_that_one() {
 
 #[test]
 fn a_test_shows_the_effects_of_all_instances() {
-    let parcels = || vec![301, 302];
+    let parcels = || vec![601, 602];
     process_manager::<Delivery>()
-        .given(Announced { parcel: 302 })
+        .given(Announced { parcel: 602 })
         .when(Loaded { parcels: parcels() })
-        .then_sends([301, 302].map(|parcel| Deliver { parcel }).to_vec())
-        .then_deadline(Overdue { parcel: 301 }, PATIENCE)
-        .of(&302)
-        .then_deadline(Overdue { parcel: 302 }, PATIENCE)
+        .then_sends([601, 602].map(|parcel| Deliver { parcel }).to_vec())
+        .then_deadline(Overdue { parcel: 601 }, PATIENCE)
+        .of(&602)
+        .then_deadline(Overdue { parcel: 602 }, PATIENCE)
         .then_state(Delivery {
-            parcel: 302,
+            parcel: 602,
             steps: ["announced", "loaded"].map(str::to_owned).to_vec(),
         })
-        .rejected(Deliver { parcel: 302 }, "no address".into())
+        .rejected(Deliver { parcel: 602 }, "no address".into())
         .then_ended()
-        .of(&301)
+        .of(&601)
         .then_running()
         .when(Swapped {
-            out: 302,
-            into: 301,
+            out: 602,
+            into: 601,
         })
-        .of(&301)
+        .of(&601)
         .then_state(Delivery {
-            parcel: 301,
+            parcel: 601,
             steps: ["loaded", "into"].map(str::to_owned).to_vec(),
         });
 }
