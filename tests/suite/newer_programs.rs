@@ -1,5 +1,6 @@
 //! A rolling deployment in which events have got a newer version: the processes of the older program leave the
-//! subscriptions that meet such an event to those of the newer one.
+//! subscriptions that meet such an event to those of the newer one. Without a newer one, a command or a deadline that
+//! needs such an event holds up its instance alone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use cqrs_core::{Memory, Receipt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::support::parked::until;
+use crate::support::parked::{parked, until, until_parked};
 use crate::support::stores::on_each_twice;
 
 /// What both programs have.
@@ -532,7 +533,7 @@ async fn without_a_newer_program_the_events_wait_for_one() {
             assert!(!health(&older, name).is_ok());
             let state = health(&older, name).state.to_string();
             assert!(
-                state.starts_with("no process handles its events"),
+                state.starts_with("no newer program handles what needs one"),
                 "{state}"
             );
         }
@@ -580,56 +581,165 @@ async fn an_effect_that_needs_a_newer_event_is_left_to_the_newer_program() {
         on_each_twice(house::module(), |builders| async {
             let ([older, newer], _billed) = programs(builders);
             let lease = Duration::from_millis(300);
-            let older = older.lease(lease).build().await.expect("builds");
+            let older = older.lease(lease).retry_for(LONG).build().await;
+            let older = older.expect("builds");
             let recorder = recorder_beside(&older).await;
             order_audit(&older, 1, 1, is_now).await;
             until(|| has_ended(&older, 1), &older).await;
             read_exactly(&recorder, 1, 25).await;
 
+            // Without the newer program it waits, and the other instances go on.
             order_audit(&older, 2, 1, is_now).await;
             until(|| async { is_outdated(&older, "audit", false) }, &older).await;
             let state = health(&older, "audit").state.to_string();
             assert!(state.contains("has version 2"), "{state}");
             assert!(!older.health().is_ok());
-            order_audit(&older, 3, 2, is_now).await;
+            for audit in 3..6 {
+                order_audit(&older, audit, 2, is_now).await;
+                until(|| has_ended(&older, audit), &older).await;
+            }
+            until(|| async { is_outdated(&older, "audit", false) }, &older).await;
+            assert!(!has_ended(&older, 2).await, "it needs a newer program");
             assert_nothing_is_lost(&older).await;
 
             let newer = newer.build().await.expect("builds");
-            for audit in [2, 3] {
-                until(|| has_ended(&newer, audit), &newer).await;
-            }
+            until(|| has_ended(&newer, 2), &newer).await;
             until(|| async { is_outdated(&older, "audit", true) }, &older).await;
             assert_nothing_is_lost(&newer).await;
 
             // The effect has come, so the older program goes on without the newer one.
             newer.shutdown(LONG).await.expect("shuts down");
-            order_audit(&older, 4, 2, is_now).await;
-            until(|| has_ended(&older, 4), &older).await;
+            order_audit(&older, 6, 2, is_now).await;
+            until(|| has_ended(&older, 6), &older).await;
             until(|| async { health(&older, "audit").is_ok() }, &older).await;
         })
         .await;
     }
 }
 
-/// It does not try again, although its lease ends many times.
+/// It tries again and again, although its lease ends many times, and parks nothing before the time for that.
 #[tokio::test(start_paused = true)]
-async fn an_older_program_leaves_what_needs_a_newer_one_for_as_long_as_there_is_none() {
+async fn an_older_program_goes_on_with_the_rest_for_as_long_as_there_is_no_newer_one() {
     let store = Memory::new();
     let builders = [0, 1].map(|_| {
         let builder = Dispatcher::builder().module(house::module());
         builder.store(store.clone())
     });
     let ([older, _newer], _billed) = programs(builders);
-    let older = older.build().await.expect("builds");
+    let older = older.retry_for(Duration::MAX).build().await;
+    let older = older.expect("builds");
     let recorder = recorder_beside(&older).await;
     read_exactly(&recorder, 1, 25).await;
     order_audit(&older, 2, 1, true).await;
     until(|| async { is_outdated(&older, "audit", false) }, &older).await;
-    order_audit(&older, 3, 2, true).await;
     tokio::time::sleep(LONG * 10).await;
-    assert!(is_outdated(&older, "audit", false));
-    assert!(!has_ended(&older, 3).await, "its process has given up");
+    order_audit(&older, 3, 2, true).await;
+    until(|| has_ended(&older, 3), &older).await;
+    until(|| async { is_outdated(&older, "audit", false) }, &older).await;
+    assert!(!has_ended(&older, 2).await, "it needs a newer program");
     assert_nothing_is_lost(&older).await;
+}
+
+/// After a rollback, there is no newer program that could carry it out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_effect_that_nobody_can_carry_out_parks_its_instance_in_the_end() {
+    for is_now in [true, false] {
+        on_each_twice(house::module(), |builders| async {
+            let ([older, newer], _billed) = programs(builders);
+            let older = older.retry_for(Duration::from_millis(200)).build().await;
+            let older = older.expect("builds");
+            let recorder = recorder_beside(&older).await;
+            read_exactly(&recorder, 1, 25).await;
+            for (audit, meter) in [(1, 1), (2, 1), (3, 2)] {
+                order_audit(&older, audit, meter, is_now).await;
+            }
+            until_parked(&older, "audit", 2).await;
+            until(|| has_ended(&older, 3), &older).await;
+            let parked = parked(&older, "audit").await;
+            for audit in &parked {
+                assert!(audit.cause.contains("has version 2"), "{parked:?}");
+            }
+            let is_parked =
+                || async { health(&older, "audit").state == SubscriptionState::Parked { keys: 2 } };
+            until(is_parked, &older).await;
+
+            // Whoever skips the event of a command skips that.
+            let subscriptions = older.subscriptions();
+            let left = if is_now {
+                let skipped = subscriptions.skip("audit", parked[0].first, "never mind");
+                skipped.await.expect("is skipped");
+                let is_dropped = || async {
+                    let instance = older.process::<older::Audit>(&1).await;
+                    let instance = instance.expect("reads").expect("it has begun");
+                    instance.commands.is_empty()
+                };
+                until(is_dropped, &older).await;
+                1
+            } else {
+                2
+            };
+            // A newer program carries out the others, once they are released.
+            let newer = newer.build().await.expect("builds");
+            let released = subscriptions.release_all("audit").await;
+            assert_eq!(released.expect("releases"), left);
+            until(|| has_ended(&newer, 2), &newer).await;
+            newer.wait_until_idle(LONG).await.expect("comes to rest");
+            assert_eq!(has_ended(&newer, 1).await, !is_now);
+        })
+        .await;
+    }
+}
+
+/// Each of them leaves it to the other one. Then one has it, and goes on with the rest.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_several_processes_of_an_older_program_one_goes_on() {
+    on_each_twice(house::module(), |builders| async {
+        let (senders, _billed) = mpsc::unbounded_channel();
+        let bills = Arc::new(Bills(senders));
+        let build = async |builder: Builder| {
+            let older = builder.module(older::module()).provide(bills.clone());
+            let older = older.lease(Duration::from_millis(300)).max_wait(LONG);
+            older.build().await.expect("builds")
+        };
+        let [first, second] = builders;
+        let (first, second) = (build(first).await, build(second).await);
+        let divided = first.subscriptions();
+        divided.divide("audit", 4).await.expect("divides");
+        let recorder = recorder_beside(&first).await;
+        read_exactly(&recorder, 1, 25).await;
+        // In all shards, of both processes.
+        let waiting = 1..9;
+        for audit in waiting.clone() {
+            order_audit(&first, audit, 1, true).await;
+        }
+        let one_waits = || async {
+            let apps = [&first, &second];
+            apps.map(|app| is_outdated(app, "audit", false)) != [false; 2]
+        };
+        until(one_waits, &first).await;
+        for audit in 101..109 {
+            order_audit(&second, audit, 2, true).await;
+        }
+        for audit in 101..109 {
+            until(|| has_ended(&first, audit), &first).await;
+        }
+        assert_nothing_is_lost(&first).await;
+
+        let newer = Dispatcher::builder()
+            .module(newer::module())
+            .module(house::module())
+            .provide(bills.clone())
+            .stores_of(&second);
+        let newer = newer.build().await.expect("builds");
+        for audit in waiting {
+            until(|| has_ended(&newer, audit), &newer).await;
+        }
+        assert_nothing_is_lost(&newer).await;
+        for app in [first, second] {
+            until(|| async { is_outdated(&app, "audit", true) }, &app).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

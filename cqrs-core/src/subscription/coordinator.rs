@@ -228,6 +228,7 @@ impl Coordinator {
             .map(|(shard, leased)| (shard.clone(), leased.progress.halts()))
             .collect();
         let mut roster = self.roster().await?;
+        self.note_others(&roster);
         self.add_outdated(&mut roster).await?;
         let new = if is_running {
             self.follow_divisions(&roster)

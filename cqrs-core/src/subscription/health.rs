@@ -65,13 +65,15 @@ pub enum SubscriptionState {
     /// Another process handles the events, and this one takes over when that ends, if it has the
     /// [role](crate::app::Builder::roles).
     Standby,
-    /// An event has a newer version than this program knows, or its handler needs one that has. Processes of a
-    /// newer program handle the events, and this one does not take over any more.
+    /// An event has a newer version than this program knows, or its handler needs one that has, or a command or a
+    /// deadline of a process manager does. Processes of a newer program handle the events, and this one does not take
+    /// over any more.
     Outdated {
-        /// The error of the event.
+        /// The error of the event, the command or the deadline.
         error: String,
-        /// Whether others handle the events. If nobody has for a [lease](crate::app::Builder::lease), start a
-        /// newer program.
+        /// Whether there are others, which handle the events. If there has been none for a
+        /// [lease](crate::app::Builder::lease), start a newer program. Until then, the events wait. If only a command or
+        /// a deadline waits, this process goes on with the other instances of the process manager.
         is_handled: bool,
     },
     /// A version of a projection that has never been live is being built, here or in other processes.
@@ -234,7 +236,7 @@ impl fmt::Display for SubscriptionState {
                 let handled = if *is_handled {
                     "in processes of a newer program"
                 } else {
-                    "no process handles its events: start a newer program"
+                    "no newer program handles what needs one: start it"
                 };
                 write!(f, "{handled}. {error}")
             }

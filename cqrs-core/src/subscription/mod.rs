@@ -48,14 +48,14 @@ pub(crate) use follower::{
     EventFailure, FailedEvent, Follower, Interruption, PageOutcome, SubscriptionPage,
 };
 pub(crate) use observing_follower::ObservingFollower;
-pub(crate) use outdated::{NewerEffect, NewerWork, Outdated};
+pub(crate) use outdated::{NewerWork, OtherProcesses, Outdated};
 pub(crate) use partition::Partition;
 pub(crate) use phase::Phase;
 pub(crate) use progress::{Build, Progress};
 pub(crate) use selection::{ShardSelection, next_event};
 pub(crate) use shard_progress::ShardProgress;
 pub(crate) use tasks::Tasks;
-pub(crate) use upkeep::Upkeep;
+pub(crate) use upkeep::{Trouble, Upkeep};
 pub(crate) use worker::{SHUT_DOWN, Worker, unless};
 
 use crate::handler::OnFailure;

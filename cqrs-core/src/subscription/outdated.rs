@@ -1,14 +1,27 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{EventFailure, Worker};
-use crate::store::{BoxFuture, Epoch, Position, ShardState, Slices, StoreError};
+use super::{EventFailure, HeldCheckpoint, Worker};
+use crate::store::{Epoch, Position, ShardState, Slices, WorkerId};
 use crate::trace;
 
 /// Whether this program is too old for a subscription, since an event has a newer version than it knows, or an effect
-/// needs such an event. Then it leaves the subscription to processes of a newer program, as they exist in a rolling deployment: it would
-/// stop the subscription for them, too, or park what they can handle.
+/// needs such an event. Then it leaves the subscription to processes of a newer program, as they exist in a rolling
+/// deployment: it would stop the subscription for them, too, or park what they can handle.
 #[derive(Default)]
-pub(crate) struct Outdated(Mutex<Option<(Slices, NewerWork)>>);
+pub(crate) struct Outdated(Mutex<OutdatedState>);
+
+#[derive(Default)]
+struct OutdatedState {
+    /// What was left, with the slices of its shard.
+    work: Option<(Slices, NewerWork)>,
+    /// The other processes that attend for the subscription, as of the last roster.
+    others: BTreeSet<WorkerId>,
+    /// Those of them to which an effect was left already. They may be as old as this one.
+    left_to: BTreeSet<WorkerId>,
+    /// Number of rosters.
+    rosters: u64,
+}
 
 /// Something that a newer program has to do.
 #[derive(Clone)]
@@ -16,14 +29,19 @@ pub(crate) struct NewerWork {
     /// Position of the event to be handled, or of the one that is the cause of an effect.
     pub(crate) position: Position,
     pub(crate) error: String,
-    /// `None` for an event, of which the checkpoint tells.
-    pub(crate) effect: Option<Arc<dyn NewerEffect>>,
+    /// Whether it is an effect of an event that was handled, such as a command to be sent. Otherwise, the checkpoint tells
+    /// whether it is done.
+    pub(crate) is_effect: bool,
 }
 
-/// An effect of an event that was handled, such as a command to be sent.
-pub(crate) trait NewerEffect: Send + Sync {
-    /// Whether it is still to come.
-    fn is_waiting(&self) -> BoxFuture<'_, Result<bool, StoreError>>;
+/// The processes besides this one that attend for a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OtherProcesses {
+    None,
+    /// Effects were left to each of them already.
+    Tried,
+    /// One of them may be of a newer program.
+    New,
 }
 
 impl From<EventFailure> for NewerWork {
@@ -31,7 +49,7 @@ impl From<EventFailure> for NewerWork {
         Self {
             position: failure.event.position,
             error: failure.error,
-            effect: None,
+            is_effect: false,
         }
     }
 }
@@ -39,40 +57,61 @@ impl From<EventFailure> for NewerWork {
 impl Outdated {
     /// The error of the event, if the program is too old.
     pub(crate) fn error(&self) -> Option<String> {
-        self.lock().as_ref().map(|(_, work)| work.error.clone())
+        let state = self.lock();
+        state.work.as_ref().map(|(_, work)| work.error.clone())
     }
 
     pub(super) fn is_set(&self) -> bool {
-        self.lock().is_some()
+        self.lock().work.is_some()
     }
 
-    /// Forgets the work if it is done, or its event is in none of these shards any more: an operator has skipped it,
-    /// or a newer program that is gone has handled it. Returns whether there was some.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(super) async fn clear_if_done(&self, shards: &[ShardState]) -> Result<bool, StoreError> {
-        let Some((slices, work)) = self.lock().clone() else {
-            return Ok(false);
-        };
-        let is_waiting = match work.effect {
-            Some(effect) => effect.is_waiting().await?,
-            None => shards.iter().any(|state| {
+    /// Notes the other processes that attend, as of a roster.
+    pub(super) fn note_others(&self, others: BTreeSet<WorkerId>) {
+        let mut state = self.lock();
+        state.others = others;
+        state.rosters += 1;
+    }
+
+    /// Once nobody else attends, forgets an effect, which then fails for its instance alone, and an event that is in none
+    /// of these shards any more: an operator has skipped it, or a newer program that is gone has handled it. Returns
+    /// whether there was one.
+    pub(super) fn clear_if_done(&self, shards: &[ShardState]) -> bool {
+        let mut state = self.lock();
+        let is_done = state.work.as_ref().is_some_and(|(slices, work)| {
+            let mut waiting = shards.iter().filter(|state| {
                 state.shard.slices.contains(slices.first()) && state.position() < work.position
-            }),
-        };
-        let is_done = !shards.is_empty() && !is_waiting;
+            });
+            !shards.is_empty() && (work.is_effect || waiting.next().is_none())
+        });
         if is_done {
-            *self.lock() = None;
+            state.work = None;
         }
-        Ok(is_done)
+        is_done
     }
 
     fn set(&self, slices: Slices, work: NewerWork) {
-        *self.lock() = Some((slices, work));
+        let mut state = self.lock();
+        if work.is_effect {
+            let OutdatedState {
+                others, left_to, ..
+            } = &mut *state;
+            left_to.clone_from(others);
+        }
+        state.work = Some((slices, work));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(Slices, NewerWork)>> {
+    fn others(&self) -> OtherProcesses {
+        let state = self.lock();
+        if state.others.is_empty() {
+            OtherProcesses::None
+        } else if state.others.is_subset(&state.left_to) {
+            OtherProcesses::Tried
+        } else {
+            OtherProcesses::New
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, OutdatedState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,5 +130,20 @@ impl Worker {
         info.outdated.set(self.progress.shard().slices, work);
         self.lease.end(epoch);
         self.leave();
+    }
+}
+
+impl HeldCheckpoint {
+    /// The other processes that attend for the subscription.
+    pub(crate) fn others(&self) -> OtherProcesses {
+        self.progress.info().outdated.others()
+    }
+
+    /// Has the coordinator look for other processes. Returns the number of its looks so far, the last of which may not
+    /// have ended when the one before was counted.
+    pub(crate) fn look_for_others(&self) -> u64 {
+        let info = self.progress.info();
+        info.coordinator.notify_one();
+        info.outdated.lock().rosters
     }
 }

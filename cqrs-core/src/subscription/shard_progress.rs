@@ -324,10 +324,20 @@ impl ShardProgress {
     }
 
     pub(super) fn mark_failing(&self, attempts: u32, error: String) {
+        self.mark_troubled(SubscriptionState::Failing { attempts, error });
+    }
+
+    /// Records that something waits for a newer program, and there is none.
+    pub(super) fn mark_outdated(&self, error: String) {
+        let is_handled = false;
+        self.mark_troubled(SubscriptionState::Outdated { error, is_handled });
+    }
+
+    fn mark_troubled(&self, status: SubscriptionState) {
         self.state.send_if_modified(|state| {
             let may_be_marked = !state.is_ended();
             if may_be_marked {
-                state.status = SubscriptionState::Failing { attempts, error };
+                state.status = status;
             }
             may_be_marked
         });

@@ -22,14 +22,22 @@ pub(crate) trait Upkeep: Send + Sync {
         checkpoint: &'a mut HeldCheckpoint,
     ) -> BoxFuture<'a, Result<(), Interruption>>;
 
-    /// The consecutive failures of something that is tried again, and the last error.
-    fn trouble(&self) -> Option<(u32, String)>;
+    /// The trouble with something that is tried again.
+    fn trouble(&self) -> Option<Trouble>;
 
     /// Leaves it to another process.
     fn leave(&self);
 
     /// Waits for what has begun, at the end of the worker.
     fn finish(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What keeps a follower from its other work.
+pub(crate) enum Trouble {
+    /// It fails: the number of consecutive failures, and the last error.
+    Failing(u32, String),
+    /// It needs a newer program, and there is none.
+    Outdated(String),
 }
 
 /// Has a follower do its other work until the next page is there.
@@ -42,8 +50,12 @@ pub(super) async fn until_polled<T>(
     let mut poll = pin!(poll);
     loop {
         match upkeep.trouble() {
-            Some((attempts, error)) => {
+            Some(Trouble::Failing(attempts, error)) => {
                 checkpoint.progress.mark_failing(attempts, error);
+                *is_troubled = true;
+            }
+            Some(Trouble::Outdated(error)) => {
+                checkpoint.progress.mark_outdated(error);
                 *is_troubled = true;
             }
             None if *is_troubled => {

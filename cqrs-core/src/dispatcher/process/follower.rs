@@ -218,7 +218,9 @@ impl ProcessFollower {
                 memory.instances.pop(&key);
                 continue;
             }
-            memory.timers.set(&key, instance.due());
+            memory.held.review(&key, Some(&instance));
+            let due = memory.held.next_due(&instance);
+            memory.timers.set(&key, due);
             if !instance.commands.is_empty() {
                 memory.outbox.add(&key);
             }

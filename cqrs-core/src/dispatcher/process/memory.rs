@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use lru::LruCache;
 use tokio::task::JoinSet;
 
+use super::held_effects::HeldEffects;
 use super::instance::{Instance, PendingCommand};
 use super::outbox::Outbox;
 use super::timers::Timers;
@@ -23,6 +24,8 @@ pub(super) struct ProcessMemory {
     /// Positions of events that an operator has skipped, whose commands are not to be sent, and the keys for which
     /// alone.
     pub(super) skipped: HashMap<Position, Vec<Option<String>>>,
+    /// What needs a newer program.
+    pub(super) held: HeldEffects,
     pub(super) tasks: JoinSet<()>,
     /// Number of tasks that record the event of a deadline.
     pub(super) firing: usize,
@@ -42,6 +45,7 @@ impl Default for ProcessMemory {
             outbox: Outbox::default(),
             unsent: Some(UnsentPlace::Start),
             skipped: HashMap::new(),
+            held: HeldEffects::default(),
             tasks: JoinSet::new(),
             firing: 0,
         }

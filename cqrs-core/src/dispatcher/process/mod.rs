@@ -2,6 +2,7 @@
 //! the events of their deadlines.
 
 mod follower;
+mod held_effects;
 mod instance;
 mod late_events;
 mod memory;

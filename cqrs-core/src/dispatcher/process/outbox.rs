@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::subscription::Trouble;
+
 /// Maximum number of instances that send commands at the same time.
 const MAX_SENDING: usize = 64;
 
@@ -86,14 +88,16 @@ impl Outbox {
     }
 
     /// The failures of a command that is sent again and again, or one that does not return for this long.
-    pub(super) fn trouble(&self, patience: Duration) -> Option<(u32, String)> {
+    pub(super) fn trouble(&self, patience: Duration) -> Option<Trouble> {
         let failing = self.sending.values().filter_map(|it| it.failure.clone());
-        failing.max_by_key(|(attempts, _)| *attempts).or_else(|| {
+        let worst = failing.max_by_key(|(attempts, _)| *attempts);
+        let failed = worst.map(|(attempts, error)| Trouble::Failing(attempts, error));
+        failed.or_else(|| {
             let mut sending = self.sending.iter();
             let (key, _) = sending.find(|(_, it)| it.since.elapsed() > patience)?;
             let error =
                 format!("a command of the instance `{key}` has not returned for {patience:?}");
-            Some((1, error))
+            Some(Trouble::Failing(1, error))
         })
     }
 }

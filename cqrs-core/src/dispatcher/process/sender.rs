@@ -58,8 +58,10 @@ pub(super) struct Unsent {
     /// Position of the event that caused it, if it is known.
     pub(super) cause: Option<Position>,
     pub(super) error: String,
-    /// Its id, if it needs an event that is newer than this program.
-    pub(super) newer: Option<CommandId>,
+    /// Its id, if that is known.
+    pub(super) id: Option<CommandId>,
+    /// Whether it needs an event that is newer than this program.
+    pub(super) is_outdated: bool,
 }
 
 /// The place in the log after which no event may concern the instance of a deadline.
@@ -111,7 +113,8 @@ impl Sender {
             Some(Unsent {
                 cause: None,
                 error: format!("it panicked: {panic}"),
-                newer: None,
+                id: None,
+                is_outdated: false,
             })
         });
         self.reports.add(TaskReport::Ended(key, unsent));
@@ -134,7 +137,7 @@ impl Sender {
                     Err(Undelivered::Failed(error)) => error,
                     Err(Undelivered::Outdated(error)) => {
                         return Some(Unsent {
-                            newer: Some(command.id),
+                            is_outdated: true,
                             ..unsent(&command, &error)
                         });
                     }
@@ -303,21 +306,22 @@ impl Sender {
     /// Records the event of a deadline, unless there are other events to handle before it.
     pub(super) async fn fire(self, key: String, deadline: PendingDeadline, handled: HandledUpTo) {
         let fired = Guarded(Box::pin(self.record(&key, &deadline, handled))).await;
-        let (error, newer) = match fired {
+        let (error, is_outdated) = match fired {
             Ok(Ok(())) => return self.reports.add(TaskReport::Fired),
             Ok(Err(Unrecorded::Postponed)) => {
                 // The other events are about to arrive; and a store that has failed is not to be asked at once.
                 sleep(POSTPONEMENT).await;
                 return self.reports.add(TaskReport::Postponed(key));
             }
-            Ok(Err(Unrecorded::Outdated(error))) => (error, Some(deadline.id)),
-            Ok(Err(Unrecorded::Failed(error))) | Err(error) => (error, None),
+            Ok(Err(Unrecorded::Outdated(error))) => (error, true),
+            Ok(Err(Unrecorded::Failed(error))) | Err(error) => (error, false),
         };
         let unsent = Unsent {
-            // Without a newer program, the instance is parked where it is.
-            cause: newer.map(|_| deadline.origin.position),
+            // The instance is parked where it is.
+            cause: None,
             error: describe_deadline(self.steps.deadline_name(&deadline), &error),
-            newer,
+            id: Some(deadline.id),
+            is_outdated,
         };
         self.reports.add(TaskReport::Unfired(key, unsent));
     }
@@ -378,7 +382,8 @@ fn unsent(command: &PendingCommand, error: &str) -> Unsent {
     Unsent {
         cause: Some(command.origin.position),
         error: describe(command, error),
-        newer: None,
+        id: Some(command.id),
+        is_outdated: false,
     }
 }
 

@@ -2,13 +2,13 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::instance::{DUE, Instance, UNSENT};
+use crate::Timestamp;
 use crate::error::Result;
 use crate::handler::table_of;
 use crate::store::{
     IndexRange, ModelSchema, ParkedKey, SortKey, StoreError, StoredView, ViewPlace, ViewScan,
     ViewStore,
 };
-use crate::{CommandId, Timestamp};
 
 /// Number of instances that are read from an index at a time.
 const PAGE: u64 = 1_000;
@@ -94,22 +94,6 @@ impl InstanceTable {
                 body.map(|body| Instance::read(key, body)).transpose()
             });
         instances.collect()
-    }
-
-    /// Whether a command or deadline with this id is still to come.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(super) async fn has_effect(&self, key: &str, id: CommandId) -> Result<bool, StoreError> {
-        let (model, keys) = (self.model.clone(), vec![key.to_owned()]);
-        let stored = self.views.load_to_fold(model, keys).await?;
-        let body = stored.into_iter().next().and_then(|row| row.body);
-        let instance = body.map(|body| Instance::read(key, &body)).transpose();
-        // Of a row that a newer program has written, nothing is known.
-        let Ok(instance) = instance else {
-            return Ok(true);
-        };
-        Ok(instance.is_some_and(|instance| instance.has_effect(id)))
     }
 
     /// The keys of instances that have commands to send, after a key, in the order of keys.

@@ -1,20 +1,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::follower::{Changes, MAX_FIRING, ProcessFollower};
-use super::instance::{AnsweredCommand, Instance, PendingDeadline};
+use super::instance::{AnsweredCommand, PendingDeadline};
 use super::memory::{ProcessMemory, UnsentPlace};
 use super::sender::{HandledUpTo, Sender, TaskReport, Unsent};
-use super::table::{InstanceTable, KeyPage};
+use super::table::KeyPage;
 use super::timers::IndexRead;
-use crate::store::{BoxFuture, Position, SkippedEvent, Slices, StoreError};
-use crate::subscription::{HeldCheckpoint, Interruption, NewerEffect, NewerWork, Upkeep, unless};
-use crate::{CommandId, Timestamp};
+use crate::Timestamp;
+use crate::store::{BoxFuture, Position, SkippedEvent, Slices};
+use crate::subscription::{
+    HeldCheckpoint, Interruption, NewerWork, OtherProcesses, Trouble, Upkeep, unless,
+};
 
 /// Longest time for which a timer is set. The worker looks again at least that often.
 const MAX_TIMER: Duration = Duration::from_millis(250);
@@ -78,7 +79,8 @@ impl ProcessFollower {
         committed?;
         self.load(memory, postponed.clone()).await?;
         for key in postponed {
-            let due = memory.instances.peek(&key).and_then(Instance::due);
+            let instance = memory.instances.peek(&key);
+            let due = instance.and_then(|instance| memory.held.next_due(instance));
             memory.timers.set(&key, due);
         }
         // Those that have got more commands meanwhile.
@@ -114,7 +116,7 @@ impl ProcessFollower {
             .await
     }
 
-    /// Parks the instances whose commands or deadlines keep failing. Leaves those that need a newer program to it.
+    /// Parks the instances whose commands or deadlines keep failing. Those that need a newer program are held before.
     async fn give_up(
         &self,
         memory: &mut ProcessMemory,
@@ -122,42 +124,89 @@ impl ProcessFollower {
         (handled, checkpoint): (Position, &mut HeldCheckpoint),
     ) -> Result<(), Interruption> {
         let mut is_parked = false;
-        let mut outdated = None;
         for (key, unsent) in given_up {
             let Unsent {
                 cause,
                 error,
-                newer,
+                id,
+                is_outdated,
             } = unsent;
-            if checkpoint.is_parked(&key) {
-                continue;
-            }
-            let name = self.steps.entry.name;
-            let text = format!("`{name}` failed: {error}");
-            if let Some(id) = newer {
-                let table = self.table.clone();
-                outdated = Some(NewerWork {
-                    position: cause.unwrap_or(handled),
-                    error: text,
-                    effect: Some(Arc::new(WaitingEffect { table, key, id })),
-                });
-                continue;
-            }
             self.load(memory, BTreeSet::from([key.clone()])).await?;
             let Some(instance) = memory.instances.peek(&key) else {
                 continue;
             };
+            // A deadline may have been canceled or moved meanwhile.
+            let is_gone = id.is_some_and(|id| !instance.has_effect(id));
+            if is_gone || checkpoint.is_parked(&key) {
+                let own = Some(instance).filter(|_| is_gone);
+                memory.held.review(&key, own);
+                continue;
+            }
+            let name = self.steps.entry.name;
+            let text = format!("`{name}` failed: {error}");
             let first = cause.unwrap_or(instance.position);
-            if !checkpoint.park_from(handled, (key, first), text).await? {
+            if let Some(id) = id.filter(|_| is_outdated) {
+                let work = NewerWork {
+                    position: first,
+                    error: text.clone(),
+                    is_effect: true,
+                };
+                let patience = self.dispatcher.inner.limits.retry_for;
+                let looks = checkpoint.look_for_others();
+                let is_over = memory
+                    .held
+                    .hold((&key, id), work.clone(), (looks, patience));
+                let due = memory.held.next_due(instance);
+                memory.timers.set(&key, due);
+                match (checkpoint.others(), is_over) {
+                    (OtherProcesses::None, true) => {}
+                    (OtherProcesses::New, _) | (OtherProcesses::Tried, true) => {
+                        return Err(Interruption::Outdated(work));
+                    }
+                    (OtherProcesses::None | OtherProcesses::Tried, false) => continue,
+                }
+            }
+            if !checkpoint
+                .park_from(handled, (key.clone(), first), text)
+                .await?
+            {
                 return Err(Interruption::Failed(error));
             }
+            memory.held.review(&key, None);
             is_parked = true;
         }
-        match outdated {
-            Some(work) => Err(Interruption::Outdated(work)),
-            None if is_parked => Err(Interruption::KeyParked),
-            None => Ok(()),
+        if is_parked {
+            return Err(Interruption::KeyParked);
         }
+        Ok(())
+    }
+
+    /// Tries what needs a newer program again, or leaves it to one that has come meanwhile.
+    async fn try_held(
+        &self,
+        memory: &mut ProcessMemory,
+        checkpoint: &HeldCheckpoint,
+    ) -> Result<(), Interruption> {
+        if let Some(work) = memory.held.first()
+            && checkpoint.others() == OtherProcesses::New
+        {
+            return Err(Interruption::Outdated(work.clone()));
+        }
+        let keys = memory.held.take_due(Instant::now());
+        self.load(memory, keys.clone()).await?;
+        for key in keys {
+            let instance = memory.instances.peek(&key);
+            let sending = instance.filter(|_| !checkpoint.is_parked(&key));
+            memory.held.review(&key, sending);
+            if let Some(instance) = sending {
+                let due = memory.held.next_due(instance);
+                memory.timers.set(&key, due);
+                if !instance.commands.is_empty() {
+                    memory.outbox.add(&key);
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn commit_between(
@@ -250,7 +299,9 @@ impl ProcessFollower {
                 });
                 skipped.insert(key.clone(), left_out.collect());
             }
-            if commands.is_empty() {
+            // They are sent in order.
+            let mut ids = commands.iter().map(|command| command.id);
+            if commands.is_empty() || ids.any(|id| memory.held.is_waiting(id)) {
                 memory.outbox.ended(&key);
             } else {
                 let task = self.sender().send_all(key, commands);
@@ -286,8 +337,8 @@ impl ProcessFollower {
                 changes.deleted.insert(key);
                 continue;
             }
-            let deadlines = instance.deadlines.iter();
-            let due: Vec<_> = deadlines.filter(|it| it.due <= now).cloned().collect();
+            let mut due = instance.deadlines.clone();
+            due.retain(|it| it.due <= now && !memory.held.is_waiting(it.id));
             let is_left_out = |it: &PendingDeadline| self.steps.deadline_event(it).is_none();
             if due.iter().any(is_left_out) {
                 let mut next = instance.clone();
@@ -300,7 +351,7 @@ impl ProcessFollower {
                 incarnation: checkpoint.incarnation(),
             };
             if due.is_empty() && !is_expired {
-                let next = instance.due();
+                let next = memory.held.next_due(instance);
                 memory.timers.set(&key, next);
             }
             for deadline in due {
@@ -314,19 +365,6 @@ impl ProcessFollower {
     }
 }
 
-/// A command that an instance is about to send, or a deadline that it waits for.
-struct WaitingEffect {
-    table: InstanceTable,
-    key: String,
-    id: CommandId,
-}
-
-impl NewerEffect for WaitingEffect {
-    fn is_waiting(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(self.table.has_effect(&self.key, self.id))
-    }
-}
-
 impl Upkeep for ProcessFollower {
     fn wait(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
@@ -336,7 +374,15 @@ impl Upkeep for ProcessFollower {
             let memory = self.memory.lock().await;
             // Otherwise the end of a task wakes it.
             let first = memory.timers.first().filter(|_| memory.firing < MAX_FIRING);
+            let held = memory.held.next();
             drop(memory);
+            let held_timer = async {
+                match held {
+                    // A newer program may come before.
+                    Some(next) => sleep_until(next.min(Instant::now() + MAX_TIMER)).await,
+                    None => pending().await,
+                }
+            };
             let timer = async {
                 let now = self.now().unwrap_or(Timestamp::MIN);
                 let left = first.and_then(|time| Duration::try_from(time.duration_since(now)).ok());
@@ -347,7 +393,7 @@ impl Upkeep for ProcessFollower {
                     (Some(_), None) => {}
                 }
             };
-            let _ = unless(timer, self.reports.wake.notified()).await;
+            let _ = unless(held_timer, unless(timer, self.reports.wake.notified())).await;
         })
     }
 
@@ -361,6 +407,7 @@ impl Upkeep for ProcessFollower {
             self.take_reports(&mut memory, (handled, &mut *checkpoint))
                 .await?;
             if !self.is_draining() {
+                self.try_held(&mut memory, checkpoint).await?;
                 self.read_indexes(&mut memory, checkpoint).await?;
                 self.send(&mut memory, (handled, &mut *checkpoint)).await?;
                 self.fire(&mut memory, (handled, checkpoint)).await?;
@@ -370,16 +417,21 @@ impl Upkeep for ProcessFollower {
         })
     }
 
-    fn trouble(&self) -> Option<(u32, String)> {
+    fn trouble(&self) -> Option<Trouble> {
         // Held by nobody while the worker is between two pages.
         let memory = self.memory.try_lock().ok()?;
-        memory
-            .outbox
-            .trouble(self.dispatcher.inner.limits.stuck_after)
+        let patience = self.dispatcher.inner.limits.stuck_after;
+        let held = memory.held.first().map(|work| work.error.clone());
+        let outdated = held.map(Trouble::Outdated);
+        outdated.or_else(|| memory.outbox.trouble(patience))
     }
 
     fn leave(&self) {
         self.note_busy(false);
+        // The worker is not at a page.
+        if let Ok(mut memory) = self.memory.try_lock() {
+            memory.held.clear();
+        }
     }
 
     fn finish(&self) -> BoxFuture<'_, ()> {

@@ -43,8 +43,19 @@ impl Coordinator {
         })
     }
 
+    /// Notes which other processes attend for its subscriptions: they may be of a newer program.
+    pub(super) fn note_others(&self, roster: &Roster) {
+        for (subscription, crew) in &self.crews {
+            let attending = roster.workers.iter().filter(|(worker, attended)| {
+                *worker != self.worker && attended.iter().any(|it| it == subscription)
+            });
+            let others = attending.map(|(worker, _)| *worker).collect();
+            crew.crew.progress().info().outdated.note_others(others);
+        }
+    }
+
     /// Adds the shards for which nobody attends any more, since this program is too old: it may own them. Once an
-    /// operator has skipped the newer event, it attends again.
+    /// operator has skipped the newer event, it attends again, and at once if it has left an effect.
     pub(super) async fn add_outdated(&self, roster: &mut Roster) -> Result<(), StoreError> {
         let Some(store) = self.views.view_capabilities().shards else {
             return Ok(());
@@ -56,7 +67,7 @@ impl Coordinator {
             }
             let shards = store.shards(subscription.clone()).await?;
             let progress = crew.crew.progress();
-            if progress.info().outdated.clear_if_done(&shards).await? {
+            if progress.info().outdated.clear_if_done(&shards) {
                 for shard in &*progress.shards() {
                     shard.mark_owned(true, self.lease);
                 }
