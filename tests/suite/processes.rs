@@ -9,6 +9,7 @@ mod pending;
 mod refold;
 mod rentals;
 mod several;
+mod skips;
 mod wiring;
 
 use std::time::Duration;

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fastrand::Rng;
 
-use super::TALKS;
 use super::domain::{Form, Message, Script, forgotten, lost};
 
 /// Numbers the cases, so that each has numbers of its own.
@@ -16,11 +15,21 @@ const NUMBERS: u64 = 1 << 32;
 /// Depth from which on nothing more is told.
 pub const DEPTH: u32 = 3;
 
+/// Number of talks that are told something in a round. Few, so that they meet.
+const AT_ONCE: u32 = 5;
+
+/// Number of rounds, in each of which another talk comes, and one is left alone.
+pub const ROUNDS: u32 = 12;
+
+/// Number of all talks, from 0 on.
+pub const TALKS: u32 = ROUNDS + AT_ONCE;
+
 /// The scripts and messages of a case.
 pub struct Author {
     pub random: Rng,
     /// Whether some of them cannot be followed or sent for a while.
     pub is_forgetful: bool,
+    pub round: u32,
     serial: u64,
 }
 
@@ -28,8 +37,9 @@ impl Author {
     pub fn with_seed(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         Self {
-            is_forgetful: random.bool(),
+            is_forgetful: random.u8(..4) > 0,
             random,
+            round: 0,
             serial: CASES.fetch_add(1, Ordering::SeqCst) * NUMBERS,
         }
     }
@@ -47,13 +57,13 @@ impl Author {
     /// A script, with others in it at most this deep.
     fn script(&mut self, depth: u32) -> Script {
         let serial = self.number();
-        if self.is_forgetful && self.once_in(12) {
+        if self.is_forgetful && self.once_in(8) {
             forgotten().insert(serial);
         }
         if depth == 0 {
             return Script {
                 serial,
-                ends: self.once_in(8),
+                ends: self.once_in(16),
                 ..Script::default()
             };
         }
@@ -69,7 +79,7 @@ impl Author {
             moves: self
                 .once_in(4)
                 .then(|| [0, 15, 7_200_000][self.random.usize(..3)]),
-            ends: self.once_in(12),
+            ends: self.once_in(24),
         }
     }
 
@@ -77,7 +87,7 @@ impl Author {
     fn reply(&mut self, depth: u32) -> Message {
         let is_refused = self.once_in(3);
         let message = self.message(depth);
-        if self.is_forgetful && self.once_in(12) {
+        if self.is_forgetful && self.once_in(8) {
             lost().insert(message.serial);
         }
         Message {
@@ -92,7 +102,9 @@ impl Author {
             2 => (Form::Gathered, self.random.usize(..5)),
             _ => (Form::Met, self.random.usize(1..4)),
         };
-        let to = (0..count).map(|_| self.random.u32(..TALKS)).collect();
+        let talks = self.round..self.round + AT_ONCE;
+        let to = (0..count).map(|_| self.random.u32(talks.clone()));
+        let to = to.collect();
         self.message_to(form, to, depth)
     }
 

@@ -24,17 +24,65 @@ pub struct Modeled {
     pub deadline: Option<(u64, Timestamp)>,
 }
 
+/// What an operator has skipped an event for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skipped {
+    /// A step that failed: the talk does not follow the script.
+    Step,
+    /// A message that could not be sent: the talk has followed the script.
+    Message,
+    /// One of the two.
+    Either,
+}
+
 /// All talks, after a part of the log.
 #[derive(Default)]
 pub struct Model {
     pub talks: BTreeMap<u32, Modeled>,
     /// The numbers of messages that were sent, and have not come. Whether they are refused.
-    pub under_way: BTreeMap<u64, bool>,
-    /// Those of all messages and deadlines.
+    under_way: BTreeMap<u64, bool>,
+    /// The numbers of all messages and deadlines.
     known: BTreeSet<u64>,
+    /// By the position of the event and the talk.
+    skipped: BTreeMap<(Position, u32), Skipped>,
+    /// The numbers of the scripts that each talk has followed in fact.
+    followed: BTreeMap<u32, Vec<u64>>,
+    /// The numbers of the messages of events that were skipped once they had been handled, of each event in order.
+    left_out: Vec<Vec<u64>>,
 }
 
 impl Model {
+    pub fn new(
+        skipped: BTreeMap<(Position, u32), Skipped>,
+        followed: BTreeMap<u32, Vec<u64>>,
+    ) -> Self {
+        Self {
+            skipped,
+            followed,
+            ..Self::default()
+        }
+    }
+
+    /// Finds messages that should have come by now.
+    pub fn finish(&mut self) -> Result<(), String> {
+        for serials in &self.left_out {
+            let mut serials = serials.iter();
+            // They are sent in order.
+            serials.find(|serial| self.under_way.contains_key(serial));
+            if let Some(come) = serials.find(|serial| !self.under_way.contains_key(serial)) {
+                return Err(format!("{come} came, but not what was sent before"));
+            }
+        }
+        for serial in self.left_out.iter().flatten() {
+            self.under_way.remove(serial);
+        }
+        if self.under_way.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("these have not come: {:?}", self.under_way))
+        }
+    }
+
     pub fn take(&mut self, event: &Recorded) -> Result<(), String> {
         let json = event.data.json();
         let name = event.data.event_type.as_str();
@@ -106,9 +154,20 @@ impl Model {
         }
     }
 
-    fn follow(&mut self, talk: u32, script: &Script, event: &Recorded) {
-        let talk = self.talks.entry(talk).or_default();
+    fn follow(&mut self, id: u32, script: &Script, event: &Recorded) {
+        let talk = self.talks.entry(id).or_default();
         let name = event.data.event_type.as_str();
+        let skipped = self.skipped.get(&(event.position, id));
+        let followed = self.followed.get(&id);
+        let is_left_out = skipped.is_some_and(|skipped| match skipped {
+            Skipped::Step => true,
+            Skipped::Message => false,
+            Skipped::Either => followed.is_none_or(|it| !it.contains(&script.serial)),
+        });
+        if is_left_out {
+            talk.early += u64::from(talk.started.is_none());
+            return;
+        }
         if talk.started.is_none() {
             if name == "met" {
                 talk.early += 1;
@@ -126,6 +185,11 @@ impl Model {
         let sent = script.tells.iter();
         let sent = sent.map(|message| (message.serial, message.is_refused));
         self.under_way.extend(sent);
+        if skipped.is_some() {
+            let sent = script.tells.iter();
+            let serials = sent.map(|message| message.serial);
+            self.left_out.push(serials.collect());
+        }
         let after = |millis: u64| event.meta.time + Duration::from_millis(millis);
         if script.cancels {
             talk.deadline = None;

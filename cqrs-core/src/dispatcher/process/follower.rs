@@ -8,6 +8,7 @@ use tokio::task::consume_budget;
 use super::instance::Instance;
 use super::memory::ProcessMemory;
 use super::sender::TaskReports;
+use super::skips::Skips;
 use super::steps::{FailedStep, ProcessSteps, Unhandled};
 use super::table::InstanceTable;
 use crate::Timestamp;
@@ -15,7 +16,7 @@ use crate::dispatcher::Dispatcher;
 use crate::dispatcher::lifecycle::PendingCommands;
 use crate::error::Result;
 use crate::registry::ProcessEntry;
-use crate::store::{BoxFuture, Position, Recorded, ViewChange, ViewStore};
+use crate::store::{BoxFuture, Position, Recorded, StoreError, ViewChange, ViewStore};
 use crate::subscription::{
     FailedEvent, Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, SubscriptionPage,
     Upkeep,
@@ -117,13 +118,14 @@ impl ProcessFollower {
         }
         let events = &page.events[..concerned.len()];
         self.load(memory, all_keys).await?;
+        let skips = self.skips(memory).await?;
         let mut changes = Changes::default();
         let mut failed = None;
         let mut unread = None;
         let mut count = 0;
         for (event, keys) in concerned {
             consume_budget().await;
-            let handled = self.handle_event(memory, &mut changes, (event, &keys));
+            let handled = self.handle_event((memory, &skips), &mut changes, (event, &keys));
             match handled.await {
                 Ok(()) => count += 1,
                 Err((_, Unhandled::Log(error))) => {
@@ -160,7 +162,7 @@ impl ProcessFollower {
     /// Has all of these instances handle an event, or none of them. Returns the key of the one that fails.
     async fn handle_event<'e>(
         &self,
-        memory: &ProcessMemory,
+        (memory, skips): (&ProcessMemory, &Skips),
         changes: &mut Changes,
         (event, keys): (&Recorded, &[&'e str]),
     ) -> Result<(), (&'e str, Unhandled)> {
@@ -169,12 +171,26 @@ impl ProcessFollower {
         for key in keys {
             let earlier = changes.instances.get(*key);
             let instance = earlier.or_else(|| memory.instances.peek(*key));
-            let handled = self.steps.handle(log, key, instance, event).await;
-            let next = handled.map_err(|unhandled| (*key, unhandled))?;
+            let handled_to = instance.map(|it| it.position).unwrap_or_default();
+            let skipped = skips.after(key, handled_to);
+            let handled = self.steps.handle(log, (key, &skipped), instance, event);
+            let next = handled.await.map_err(|unhandled| (*key, unhandled))?;
             written.extend(next.map(|next| ((*key).to_owned(), next)));
         }
         changes.instances.extend(written);
         Ok(())
+    }
+
+    /// The events that operators have skipped, as of the last restart: a skip is one.
+    pub(super) async fn skips(&self, memory: &mut ProcessMemory) -> Result<Arc<Skips>, StoreError> {
+        if let Some(known) = &memory.skips {
+            return Ok(known.clone());
+        }
+        let skips = match self.table.views.view_capabilities().shards {
+            Some(shards) => Skips::new(shards.skipped(self.steps.subscription.clone()).await?),
+            None => Skips::default(),
+        };
+        Ok(memory.skips.insert(Arc::new(skips)).clone())
     }
 
     /// Brings instances into memory.

@@ -33,6 +33,9 @@ pub(super) struct Instance {
     /// The time at which an ended instance is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<Timestamp>,
+    /// Positions of events that were skipped before they were handled. They are not part of the state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) skipped: Vec<Position>,
     /// Number of events after the end, without rejections of its commands.
     #[serde(default)]
     pub(super) late: u64,
@@ -140,6 +143,7 @@ impl Instance {
             started: Moment::of(event),
             ended: None,
             expires: None,
+            skipped: Vec::new(),
             late: 0,
             rejected: None,
             commands: Vec::new(),

@@ -1,14 +1,14 @@
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use lru::LruCache;
 use tokio::task::JoinSet;
 
 use super::held_effects::HeldEffects;
-use super::instance::{Instance, PendingCommand};
+use super::instance::Instance;
 use super::outbox::Outbox;
+use super::skips::Skips;
 use super::timers::Timers;
-use crate::store::Position;
 
 /// Maximum number of instances in memory.
 const MAX_INSTANCES: NonZeroUsize = NonZeroUsize::new(2_000).expect("some");
@@ -21,9 +21,8 @@ pub(super) struct ProcessMemory {
     pub(super) outbox: Outbox,
     /// The key up to which the instances with commands to send were read. `None` for all of them.
     pub(super) unsent: Option<UnsentPlace>,
-    /// Positions of events that an operator has skipped, whose commands are not to be sent, and the keys for which
-    /// alone.
-    pub(super) skipped: HashMap<Position, Vec<Option<String>>>,
+    /// The events that operators have skipped. `None` until they were read.
+    pub(super) skips: Option<Arc<Skips>>,
     /// What needs a newer program.
     pub(super) held: HeldEffects,
     pub(super) tasks: JoinSet<()>,
@@ -44,7 +43,7 @@ impl Default for ProcessMemory {
             timers: Timers::default(),
             outbox: Outbox::default(),
             unsent: Some(UnsentPlace::Start),
-            skipped: HashMap::new(),
+            skips: None,
             held: HeldEffects::default(),
             tasks: JoinSet::new(),
             firing: 0,
@@ -59,12 +58,6 @@ impl ProcessMemory {
         self.timers = Timers::default();
         self.outbox.clear();
         self.unsent = Some(UnsentPlace::Start);
-    }
-
-    /// Whether an operator has skipped the event that caused a command of an instance, so that it is not to be sent.
-    pub(super) fn is_skipped(&self, key: &str, command: &PendingCommand) -> bool {
-        let skipped = self.skipped.get(&command.origin.position);
-        let mut of_keys = skipped.into_iter().flatten();
-        of_keys.any(|of| of.as_deref().is_none_or(|of| of == key))
+        self.skips = None;
     }
 }

@@ -10,6 +10,7 @@ mod outbox;
 mod process_call;
 mod rehearsal;
 mod sender;
+mod skips;
 mod steps;
 mod table;
 mod timers;

@@ -91,7 +91,7 @@ impl Rehearsal {
         let mut commands = Vec::new();
         for key in keys {
             let instance = self.instances.get(&key);
-            let step = self.steps.handle(&self.log, &key, instance, &event);
+            let step = self.steps.handle(&self.log, (&key, &[]), instance, &event);
             let handled = step.await.map_err(describe)?;
             let Some(mut instance) = handled else {
                 continue;

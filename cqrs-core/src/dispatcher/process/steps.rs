@@ -12,8 +12,8 @@ use crate::message::Effects;
 use crate::panic::panic_message;
 use crate::registry::{ProcessEntry, ProcessStep};
 use crate::store::{
-    EventData, EventLog, EventQuery, EventQueryItem, EventType, Events, ReadRange, Recorded,
-    StoreError, Tag,
+    EventData, EventLog, EventQuery, EventQueryItem, EventType, Events, Position, ReadRange,
+    Recorded, StoreError, Tag,
 };
 use crate::upcast::Conversions;
 
@@ -138,15 +138,17 @@ impl ProcessSteps {
     }
 
     /// Has an instance handle an event. Returns the instance as it is then, `None` if the event does not
-    /// change it.
+    /// change it. `skipped` are the positions of events that were skipped for it, after the last one that it has
+    /// handled.
     pub(super) async fn handle(
         &self,
         log: &dyn EventLog,
-        key: &str,
+        (key, skipped): (&str, &[Position]),
         instance: Option<&Instance>,
         event: &Recorded,
     ) -> Result<Option<Instance>, Unhandled> {
-        if instance.is_some_and(|instance| event.position <= instance.position) {
+        let is_handled = instance.is_some_and(|instance| event.position <= instance.position);
+        if is_handled || skipped.contains(&event.position) {
             return Ok(None);
         }
         let step = self.step_of(event).map_err(|error| self.failed(error))?;
@@ -160,6 +162,10 @@ impl ProcessSteps {
             };
         };
         let mut next = instance.clone();
+        let mut before = skipped.to_vec();
+        before.retain(|position| *position < event.position);
+        let passed = self.forget_skipped(log, key, &mut next, before).await;
+        next.skipped.extend(passed.map_err(Unhandled::Log)?);
         // A command that it has sent may be rejected after its end.
         if next.ended.is_some() && !self.is_rejection(event) {
             next.count_late(event);
@@ -178,6 +184,33 @@ impl ProcessSteps {
         let (state, effects) = self.run(place, Some(next.state.get().as_bytes()), &tag, event)?;
         self.take(&mut next, (place, &tag, event), state, effects)?;
         Ok(Some(next))
+    }
+
+    /// Has an instance forget the deadlines whose events were recorded and skipped. Returns the positions of those of
+    /// its events that are at these.
+    pub(super) async fn forget_skipped(
+        &self,
+        log: &dyn EventLog,
+        key: &str,
+        instance: &mut Instance,
+        positions: Vec<Position>,
+    ) -> Result<Vec<Position>, StoreError> {
+        let tag = self.tag(key);
+        let stored_tag = self.stored_tag(&tag);
+        let mut own = Vec::new();
+        for position in positions {
+            let range = ReadRange {
+                limit: 1,
+                up_to: Some(position),
+                ..ReadRange::after(position.before())
+            };
+            let page = log.read(self.query_of(&tag), range).await?;
+            for event in page.events {
+                instance.forget_deadline(self.scope((&tag, &stored_tag), &event));
+                own.push(event.position);
+            }
+        }
+        Ok(own)
     }
 
     fn begin(&self, place: usize, tag: &Tag, event: &Recorded) -> Result<Instance, FailedStep> {
@@ -241,6 +274,9 @@ impl ProcessSteps {
             let Some(event) = events.next().await.map_err(Unhandled::Log)? else {
                 break;
             };
+            if instance.skipped.contains(&event.position) {
+                continue;
+            }
             let end = instance.ended.map(|ended| ended.position);
             if end.is_some_and(|end| end < event.position) && !self.is_rejection(&event) {
                 continue;

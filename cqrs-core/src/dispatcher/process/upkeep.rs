@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::follower::{Changes, MAX_FIRING, ProcessFollower};
-use super::instance::{AnsweredCommand, PendingDeadline};
+use super::instance::{AnsweredCommand, Instance, PendingDeadline};
 use super::memory::{ProcessMemory, UnsentPlace};
 use super::sender::{HandledUpTo, Sender, TaskReport, Unsent};
+use super::skips::Skips;
 use super::table::KeyPage;
 use super::timers::IndexRead;
 use crate::Timestamp;
-use crate::store::{BoxFuture, Position, SkippedEvent, Slices};
+use crate::store::{BoxFuture, Position, Slices, StoreError};
 use crate::subscription::{
     HeldCheckpoint, Interruption, NewerWork, OtherProcesses, Trouble, Upkeep, unless,
 };
@@ -229,19 +230,11 @@ impl ProcessFollower {
         memory: &mut ProcessMemory,
         checkpoint: &HeldCheckpoint,
     ) -> Result<(), Interruption> {
+        // Before the instances with commands to send.
+        self.skips(memory).await?;
         let slices = checkpoint.slices();
         let is_own = |key: &str| slices.contains(Slices::of_tag(key)) && !checkpoint.is_parked(key);
         while let Some(place) = memory.unsent.take_if(|_| memory.outbox.has_room()) {
-            if let UnsentPlace::Start = place
-                && let Some(shards) = self.table.views.view_capabilities().shards
-            {
-                let subscription = self.steps.subscription.clone();
-                let skipped = shards.skipped(subscription).await?;
-                memory.skipped.clear();
-                for SkippedEvent { position, key, .. } in skipped {
-                    memory.skipped.entry(position).or_default().push(key);
-                }
-            }
             let after = match place {
                 UnsentPlace::Start => None,
                 UnsentPlace::After(key) => Some(key),
@@ -282,6 +275,7 @@ impl ProcessFollower {
             }
             return Err(error.into());
         }
+        let skips = self.skips(memory).await?;
         let mut skipped: BTreeMap<String, Vec<AnsweredCommand>> = BTreeMap::new();
         for key in keys {
             let instance = memory.instances.peek(&key);
@@ -291,7 +285,7 @@ impl ProcessFollower {
                 .unwrap_or_default();
             let (left_out, commands): (Vec<_>, Vec<_>) = all
                 .into_iter()
-                .partition(|command| memory.is_skipped(&key, command));
+                .partition(|command| skips.has_cause(&key, command));
             if !left_out.is_empty() {
                 let left_out = left_out.into_iter().map(|command| AnsweredCommand {
                     id: command.id,
@@ -312,6 +306,26 @@ impl ProcessFollower {
             .await
     }
 
+    /// The instance without deadlines that nothing is left to wait for: an upcaster leaves out the event, or it was
+    /// recorded and skipped. `None` if it has none of these.
+    async fn without_deadlines(
+        &self,
+        skips: &Skips,
+        key: &str,
+        instance: &Instance,
+    ) -> Result<Option<Instance>, StoreError> {
+        let mut next = instance.clone();
+        let is_left_out = |it: &PendingDeadline| self.steps.deadline_event(it).is_none();
+        next.deadlines.retain(|it| !is_left_out(it));
+        let log = &*self.dispatcher.inner.log;
+        let skipped = skips.after(key, instance.position);
+        self.steps
+            .forget_skipped(log, key, &mut next, skipped)
+            .await?;
+        let is_changed = next.deadlines.len() < instance.deadlines.len();
+        Ok(is_changed.then_some(next))
+    }
+
     /// Records the events of deadlines that are due, and deletes instances some time after their end.
     async fn fire(
         &self,
@@ -325,6 +339,7 @@ impl ProcessFollower {
             return Ok(());
         }
         self.load(memory, keys.iter().cloned().collect()).await?;
+        let skips = self.skips(memory).await?;
         let mut changes = Changes::default();
         for key in keys.into_iter().filter(|key| !checkpoint.is_parked(key)) {
             let Some(instance) = memory.instances.peek(&key) else {
@@ -339,10 +354,7 @@ impl ProcessFollower {
             }
             let mut due = instance.deadlines.clone();
             due.retain(|it| it.due <= now && !memory.held.is_waiting(it.id));
-            let is_left_out = |it: &PendingDeadline| self.steps.deadline_event(it).is_none();
-            if due.iter().any(is_left_out) {
-                let mut next = instance.clone();
-                next.deadlines.retain(|it| !is_left_out(it));
+            if let Some(next) = self.without_deadlines(&skips, &key, instance).await? {
                 changes.instances.insert(key, next);
                 continue;
             }
