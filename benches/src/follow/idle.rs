@@ -35,7 +35,9 @@ pub fn rate(time: Duration, url: &str) -> Result<f64> {
         app.wait_until_idle(Duration::from_secs(60)).await?;
         let client = connect(url).await?;
         // Its transactions would count.
-        client.batch_execute("ALTER SYSTEM SET autovacuum = off").await?;
+        client
+            .batch_execute("ALTER SYSTEM SET autovacuum = off")
+            .await?;
         client.batch_execute("SELECT pg_reload_conf()").await?;
         sleep(REPORT).await;
         let before = transactions(&client).await?;
