@@ -1,5 +1,5 @@
 //! Carries a command from its validation to its receipt: load, decide, append, and again after a
-//! conflict with another command.
+//! conflict with another command. All of these share the state of one attempt, so the file is over 500 lines.
 
 use std::convert::Infallible;
 use std::time::Duration;

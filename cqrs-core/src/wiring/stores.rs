@@ -1,4 +1,5 @@
-//! Compares the stores of the builder with the needs of messages, handlers and projections.
+//! Compares the stores of the builder with the needs of messages, handlers and projections. Each check has its error
+//! text, so the file is over 500 lines.
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
