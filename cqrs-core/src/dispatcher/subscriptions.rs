@@ -172,7 +172,7 @@ impl Subscriptions<'_> {
     /// Skips the next event of a projection or reaction, which is at this position: the one that
     /// [`health`](Dispatcher::health) names when it fails. It goes on with the event after it, unless it
     /// is paused. [`skipped`](Self::skipped) lists the event with the reason. It is handled all the same after
-    /// a [`rewind`](Self::rewind), and by a new `version` of the projection.
+    /// a [`rewind`](Self::rewind), but not by a process manager, and by a new `version` of the projection.
     ///
     /// Also skips the first event of a [parked](Self::parked) key, and releases the key: the events after it
     /// are handled. If several ids are parked at the event, it is skipped for all of them.
