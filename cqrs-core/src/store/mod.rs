@@ -66,6 +66,7 @@ pub use heads::Heads;
 pub use incarnation::Incarnation;
 pub use limits::Limits;
 pub use memory::Memory;
+pub(crate) use page::check_seen;
 pub use page::{EventPage, ReadRange};
 pub use parked::{KeyRelease, ParkedChange, ParkedKey};
 pub use position::Position;

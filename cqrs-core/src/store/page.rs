@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Position, Recorded};
+use super::{Position, Recorded, StoreError};
 
 /// The part of the log to read.
 #[derive(Clone, Copy, Debug)]
@@ -68,4 +68,19 @@ pub struct EventPage<E = Arc<Recorded>> {
     /// The position at which the next page continues, if a limit of the range ended this one. Pass
     /// it as `after`, with `up_to` set to `as_of` to stay in the same snapshot.
     pub next: Option<Position>,
+}
+
+/// Checks that a read has seen the log up to a position that is known to be in it. Otherwise, it may have read up to a
+/// head that this process knew before, and what it has not found may be there.
+///
+/// # Errors
+/// [`StoreError::Rewound`], after which another read may see more.
+pub(crate) fn check_seen(as_of: Position, known: Position) -> Result<(), StoreError> {
+    if as_of >= known {
+        return Ok(());
+    }
+    Err(StoreError::Rewound {
+        head: as_of,
+        seen: known,
+    })
 }

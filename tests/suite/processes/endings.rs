@@ -1,16 +1,22 @@
 //! Instances that end while the commands that they have sent are not answered.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::future::ready;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cqrs_core::app::Process;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{EventQuery, Tag};
+use cqrs_core::store::{
+    BoxFuture, EventLog, EventPage, EventQuery, ReadRange, StoreError, Tag, ViewBatch,
+    ViewCommitError, ViewStore,
+};
 
 use super::rentals::{self, Complain, Course, OFFLINE, Rent, Rental, UNCLEAR};
 use super::{LIMIT, idle, names, recorded};
+use crate::support::decorated::{Decorated, Hooks};
+use crate::support::parked::until;
 use crate::support::stores::{on_each, on_each_twice, on_each_with};
 
 const REJECTED: &str = "process:rental:rejected";
@@ -130,6 +136,98 @@ async fn the_next_process_handles_a_rejection_after_the_end() {
         for name in [REJECTED, "refunded"] {
             assert_eq!(names.iter().filter(|it| *it == name).count(), 1, "{name}");
         }
+    })
+    .await;
+}
+
+/// A view store that fails when a row is to forget the commands that were carried out.
+struct Forgetless;
+
+impl Hooks<dyn ViewStore> for Forgetless {
+    fn commit<'a>(
+        &'a self,
+        store: &'a dyn ViewStore,
+        batch: ViewBatch,
+    ) -> BoxFuture<'a, Result<(), ViewCommitError>> {
+        let is_between = batch.from == Some(batch.to.position);
+        if is_between && !batch.changes.is_empty() {
+            return Box::pin(ready(Err(ViewCommitError::Failed(
+                StoreError::Unavailable {
+                    reason: "the disk is full".into(),
+                },
+            ))));
+        }
+        store.commit(batch)
+    }
+}
+
+/// A log that reads single events up to a head that it knew before, for now.
+struct Behind {
+    is_behind: AtomicBool,
+    reads: AtomicU32,
+}
+
+impl Hooks<dyn EventLog> for Behind {
+    fn read<'a>(
+        &'a self,
+        store: &'a dyn EventLog,
+        query: EventQuery,
+        mut range: ReadRange,
+    ) -> BoxFuture<'a, Result<EventPage, StoreError>> {
+        let is_single = range.limit == 1 && range.up_to.is_some();
+        if is_single && self.is_behind.load(Ordering::SeqCst) {
+            self.reads.fetch_add(1, Ordering::SeqCst);
+            range.up_to = Some(range.after);
+        }
+        store.read(query, range)
+    }
+}
+
+/// A process has recorded a rejection, and ends before its row tells. The next one sends the command again, long after
+/// the instance is to be deleted, and does not see the rejection at first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejection_that_a_log_does_not_show_yet_is_handled_all_the_same() {
+    on_each(rentals::module(), async |app| {
+        app.shutdown(LIMIT).await.expect("ends");
+        let views = app.views().expect("it has views").clone();
+        let next = || Dispatcher::builder().module(rentals::module());
+        begin(&UNCLEAR, 6_001);
+        let first = next().log(app.log().clone()).views(Arc::new(Decorated {
+            store: views.clone(),
+            hooks: Forgetless,
+        }));
+        let first = first.build().await.expect("builds");
+        rent(&first, 6_001, Course::Refused).await;
+        for name in [REJECTED, "reported"] {
+            recorded(&first, name, 1).await;
+        }
+        assert_eq!(rental(&first, 6_001).await.commands.len(), 2);
+        drop(first);
+
+        let log = Arc::new(Decorated {
+            store: app.log().clone(),
+            hooks: Behind {
+                is_behind: AtomicBool::new(true),
+                reads: AtomicU32::new(0),
+            },
+        });
+        let clock = || Timestamp::now() + Duration::from_secs(31 * DAY);
+        let second = next().log(log.clone()).views(views).clock(clock);
+        let second = second.build().await.expect("builds");
+        let has_looked = || async { log.reads.load(Ordering::SeqCst) > 5 };
+        until(has_looked, &second).await;
+        assert_eq!(rental(&second, 6_001).await.commands.len(), 2);
+        log.is_behind.store(false, Ordering::SeqCst);
+        until(
+            || async { rental(&second, 6_001).await.commands.is_empty() },
+            &second,
+        )
+        .await;
+        end(&UNCLEAR, 6_001);
+        recorded(&second, "refunded", 1).await;
+        idle(&second).await;
+        let all = ["rented", REJECTED, "reported", "refunded"];
+        assert_eq!(names(&second).await, all);
     })
     .await;
 }

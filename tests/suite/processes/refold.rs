@@ -1,7 +1,8 @@
 //! Changed code: the state is folded again from the log.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::future::ready;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cqrs_core::app::SubscriptionState;
@@ -140,11 +141,17 @@ async fn what_was_rejected_after_the_end_is_folded_again_and_late_events_are_not
     .await;
 }
 
-/// A log of which the events of an instance cannot be read for now.
+/// A log whose events of an instance cannot be read for now, or only up to a position that was the head before.
 #[derive(Default)]
 struct Troubled {
-    is_broken: AtomicBool,
-    refused: AtomicU32,
+    trouble: Mutex<Option<Trouble>>,
+    reads: AtomicU32,
+}
+
+#[derive(Clone, Copy)]
+enum Trouble {
+    Broken,
+    Behind,
 }
 
 impl Hooks<dyn EventLog> for Troubled {
@@ -158,20 +165,27 @@ impl Hooks<dyn EventLog> for Troubled {
             EventQuery::Items(items) => items.iter().any(|item| !item.tags.is_empty()),
             EventQuery::All => false,
         };
-        if !is_of_instance || !self.is_broken.load(Ordering::SeqCst) {
+        let trouble = *self.trouble.lock().expect("no panic");
+        let Some(trouble) = trouble.filter(|_| is_of_instance) else {
             return store.read(query, range);
+        };
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        match trouble {
+            Trouble::Broken => Box::pin(ready(Err(StoreError::Unavailable {
+                reason: "the index is missing".into(),
+            }))),
+            Trouble::Behind => {
+                let up_to = Some(range.after.plus(1));
+                store.read(query, ReadRange { up_to, ..range })
+            }
         }
-        self.refused.fetch_add(1, Ordering::SeqCst);
-        Box::pin(std::future::ready(Err(StoreError::Unavailable {
-            reason: "the index is missing".into(),
-        })))
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_fails_meanwhile_is_no_fault_of_the_instance() {
+async fn a_log_that_cannot_be_read_meanwhile_is_no_fault_of_the_instance() {
     on_each(earlier::module(), async |app| {
-        for guest in [1, 3] {
+        for guest in [1, 3, 1, 3] {
             let visit = earlier::Visit { guest };
             app.execute(visit).await.expect("visits");
         }
@@ -181,36 +195,45 @@ async fn a_log_that_fails_meanwhile_is_no_fault_of_the_instance() {
             store: app.log().clone(),
             hooks: Troubled::default(),
         });
-        log.is_broken.store(true, Ordering::SeqCst);
         let changed = Dispatcher::builder()
             .module(later::module())
             .log(log.clone())
             .views(app.views().expect("it has views").clone())
             .retry_for(Duration::ZERO);
         let changed = changed.build().await.expect("builds");
-        // The first one has no state to be folded again.
-        for guest in [5, 1] {
-            let visit = later::Visit { guest };
-            changed.execute(visit).await.expect("visits");
-        }
-        let has_retried = || async { log.refused.load(Ordering::SeqCst) > 1 };
-        until(has_retried, &changed).await;
-        let is_failing = || async {
-            let all = changed.health().subscriptions;
-            let own = all.into_iter().find(|it| it.name == "visits");
-            let state = own.expect("it is there").state;
-            matches!(state, SubscriptionState::Failing { error, .. } if error.contains("the index"))
-        };
-        until(is_failing, &changed).await;
-        assert_eq!(parked(&changed, "visits").await, []);
-        let handled = changed.process::<later::Visits>(&5).await.expect("reads");
-        assert_eq!(handled.expect("it has begun").state.count, 10);
+        let troubles = [
+            (Trouble::Broken, "the index is missing"),
+            (Trouble::Behind, "it ends at"),
+        ];
+        for ((guest, other), (trouble, reason)) in [(1, 5), (3, 7)].into_iter().zip(troubles) {
+            *log.trouble.lock().expect("no panic") = Some(trouble);
+            let before = log.reads.load(Ordering::SeqCst);
+            // The first one has no state to be folded again.
+            for guest in [other, guest] {
+                let visit = later::Visit { guest };
+                changed.execute(visit).await.expect("visits");
+            }
+            let has_retried = || async { log.reads.load(Ordering::SeqCst) > before + 1 };
+            until(has_retried, &changed).await;
+            let is_failing = || async {
+                let all = changed.health().subscriptions;
+                let own = all.into_iter().find(|it| it.name == "visits");
+                let state = own.expect("it is there").state;
+                matches!(state, SubscriptionState::Failing { error, .. } if error.contains(reason))
+            };
+            until(is_failing, &changed).await;
+            assert_eq!(parked(&changed, "visits").await, []);
+            let handled = changed.process::<later::Visits>(&other).await;
+            let handled = handled.expect("reads").expect("it has begun");
+            assert_eq!(handled.state.count, 10);
 
-        log.is_broken.store(false, Ordering::SeqCst);
-        idle(&changed).await;
-        let after = changed.process::<later::Visits>(&1).await.expect("reads");
-        assert_eq!(after.expect("it has begun").state.count, 20);
-        assert_eq!(parked(&changed, "visits").await, []);
+            *log.trouble.lock().expect("no panic") = None;
+            idle(&changed).await;
+            let after = changed.process::<later::Visits>(&guest).await;
+            let after = after.expect("reads").expect("it has begun");
+            assert_eq!(after.state.count, 30);
+            assert_eq!(parked(&changed, "visits").await, []);
+        }
     })
     .await;
 }

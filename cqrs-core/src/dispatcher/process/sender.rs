@@ -16,7 +16,7 @@ use crate::handler::Rejection;
 use crate::panic::Guarded;
 use crate::store::{
     Append, AppendError, Boundary, EventData, EventLog, EventQuery, Incarnation, Position,
-    ReadRange, Tags,
+    ReadRange, Tags, check_seen,
 };
 use crate::subscription::{Backoff, Phase, unless};
 
@@ -260,6 +260,7 @@ impl Sender {
         };
         let log = &self.dispatcher.inner.log;
         let page = log.read(EventQuery::All, range).await?;
+        check_seen(page.as_of, last)?;
         let mut events = page.events.iter();
         let rejection =
             events.find(|event| event.meta.command == command.id && self.steps.is_rejection(event));

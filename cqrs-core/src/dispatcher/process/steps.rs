@@ -13,7 +13,7 @@ use crate::panic::panic_message;
 use crate::registry::{ProcessEntry, ProcessStep};
 use crate::store::{
     EventData, EventLog, EventQuery, EventQueryItem, EventType, Events, Position, ReadRange,
-    Recorded, StoreError, Tag,
+    Recorded, StoreError, Tag, check_seen,
 };
 use crate::upcast::Conversions;
 
@@ -286,6 +286,8 @@ impl ProcessSteps {
                 state = Some(folded);
             }
         }
+        let seen = check_seen(events.as_of().unwrap_or_default(), instance.position);
+        seen.map_err(Unhandled::Log)?;
         // Without an event for the present code, the state is what the code before it has folded.
         if let Some(state) = state {
             instance.state = raw(state).map_err(|error| self.failed(error))?;
