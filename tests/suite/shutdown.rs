@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::app::{Builder, SubscriptionState};
-use cqrs_core::error::Failure;
+use cqrs_core::error::{Failure, QueryErrorKind};
 use cqrs_core::prelude::*;
+use futures_util::future::poll_immediate;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::support::stores::on_each_with;
@@ -272,6 +273,27 @@ async fn a_shutdown_names_what_has_not_finished_in_time() {
             (again.commands, again.subscriptions.len()),
             (0, 1),
             "{again}"
+        );
+    })
+    .await;
+}
+
+/// Whoever waits for read models that do not get further is told why, like those who ask later.
+#[tokio::test]
+async fn a_query_that_still_waits_fails_with_the_shutdown() {
+    on_each_with(orders::module(), with_open_gate, |app| async move {
+        app.execute(Place { order: 1 }).await.expect("is recorded");
+        let rest = app.wait_until_idle(LONG).await.expect("comes to rest");
+        let next = rest.plus(1);
+        let query = app.query(Steps).after_position(next).max_wait(LONG);
+        let mut waiting = query.into_future();
+        let is_pending = poll_immediate(&mut waiting).await.is_none();
+        assert!(is_pending, "there is no such event");
+        app.shutdown(LONG).await.expect("all is done");
+        let error = waiting.await.expect_err("nobody gets there");
+        assert!(
+            matches!(error.kind(), QueryErrorKind::Failed(Failure::ShutDown)),
+            "{error}"
         );
     })
     .await;

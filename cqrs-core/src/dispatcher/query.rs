@@ -354,11 +354,16 @@ impl Inner {
             let reached = progress.wait_for_slices(&slices, position, left()).await;
             // A key is parked in the commit that moves the checkpoint past its event.
             self.check_parked(progress, wanted.last_events()).await?;
-            let incarnation = reached.map_err(|behind| NotCaughtUp {
-                waited: max_wait,
-                ..behind
-            })?;
-            known.push(incarnation);
+            match reached {
+                Ok(incarnation) => known.push(incarnation),
+                Err(_) if progress.is_shut_down() => return Err(Failure::ShutDown.into()),
+                Err(behind) => {
+                    return Err(QueryError::from(NotCaughtUp {
+                        waited: max_wait,
+                        ..behind
+                    }));
+                }
+            }
         }
         // Before the wait for visibility, which is for everything that was committed by then.
         let positions = projections.iter().map(Progress::position);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::info::SubscriptionInfo;
+use super::worker::SHUT_DOWN;
 use super::{Partition, ShardProgress, SubscriptionHealth, SubscriptionKind, SubscriptionState};
 use crate::error::{NotCaughtUp, RebuildProgress};
 use crate::handler::OnFailure;
@@ -237,6 +238,13 @@ impl Progress {
             .all
             .iter()
             .all(ShardProgress::has_ended)
+    }
+
+    /// Whether a worker has ended since the dispatcher was shut down, and not for a reason of its own.
+    pub(crate) fn is_shut_down(&self) -> bool {
+        let shards = self.shards();
+        let mut states = shards.iter().map(ShardProgress::state);
+        states.any(|it| matches!(it, SubscriptionState::Ended { reason } if reason == SHUT_DOWN))
     }
 
     /// Waits until the workers of all shards have ended.
