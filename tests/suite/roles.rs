@@ -156,6 +156,15 @@ async fn a_web_process_waits_for_what_a_worker_process_handles() {
         web.wait_until_idle(LONG).await.expect("comes to rest");
         let listed = web.subscriptions().list().await.expect("is read");
         assert!(listed.iter().all(|it| it.behind == 0), "{listed:?}");
+
+        let third = Dispatcher::builder().module(hotel::module());
+        let third = third.stores_of(&web).roles([Role::Queries]);
+        let third = third.build().await.expect("builds");
+        let listed = third.subscriptions().list().await.expect("is read");
+        let head = third.log().head().await.expect("is read");
+        let positions = listed.iter().map(|it| it.health.position);
+        assert_eq!(positions.collect::<Vec<_>>(), [head, head], "{listed:?}");
+        until(&worker, &SubscriptionState::Running).await;
         web.shutdown(LONG).await.expect("ends");
         worker.shutdown(LONG).await.expect("ends");
     })

@@ -65,12 +65,16 @@ impl Subscriptions<'_> {
         let now = self.inner.decisions.now().unwrap_or_else(|_| now());
         let mut all = Vec::with_capacity(self.inner.workers.len());
         for (place, progress) in self.inner.workers.iter().enumerate() {
-            let health = self.inner.subscription_health(place);
-            let oldest = if health.position < head {
-                self.oldest(progress).await?
-            } else {
-                None
-            };
+            let mut health = self.inner.subscription_health(place);
+            let mut oldest = None;
+            if health.position < head {
+                let (stored, next) = self.handled(progress).await?;
+                // A process that has just started knows less than is stored, and a checkpoint is not stored
+                // for each event that does not concern the subscription.
+                let position = if next.is_none() { head } else { stored };
+                health.position = health.position.max(position);
+                oldest = next;
+            }
             let behind = |event: &Arc<Recorded>| {
                 // It may be later than the head was.
                 let head = head.max(event.position);
@@ -448,8 +452,11 @@ impl<'d> Subscriptions<'d> {
         Ok(None)
     }
 
-    /// The oldest event that is not handled, if there is one.
-    async fn oldest(&self, progress: &Progress) -> Result<Option<Arc<Recorded>>, StoreError> {
+    /// The position up to which every shard has handled everything, and the oldest event that is not handled.
+    async fn handled(
+        &self,
+        progress: &Progress,
+    ) -> Result<(Position, Option<Arc<Recorded>>), StoreError> {
         let log = &*self.inner.log;
         let subscription = progress.subscription();
         let store = progress.views().view_capabilities().shards;
@@ -460,17 +467,19 @@ impl<'d> Subscriptions<'d> {
         if states.is_empty() {
             states.push(ShardState::unclaimed(Shard::whole(subscription)));
         }
+        let mut handled: Option<Position> = None;
         let mut oldest: Option<Arc<Recorded>> = None;
         for state in states {
             // This process may know more than is stored.
             let shard = progress.shard(state.shard.slices);
             let known = shard.map(|shard| shard.position());
             let position = known.unwrap_or_default().max(state.position());
+            handled = handled.into_iter().chain([position]).min();
             let next = next_of(progress, log, &state, position).await?;
             let both = oldest.into_iter().chain(next);
             oldest = both.min_by_key(|event| event.position);
         }
-        Ok(oldest)
+        Ok((handled.unwrap_or_default(), oldest))
     }
 }
 

@@ -63,7 +63,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
             shutdown::run_until_signal(&dispatcher, process::run(&dispatcher, &process)).await
         }
         CliCommand::Status(status) => {
-            let dispatcher = open::in_database(&database, OpenMode::MustExist).await?;
+            let dispatcher = open::to_look_at(&database).await?;
             let shown = status::run(&dispatcher, &status).await;
             shutdown::close(&dispatcher).await;
             shown

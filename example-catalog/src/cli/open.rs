@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cqrs_core::app::Builder;
+use cqrs_core::app::{Builder, Role};
 use cqrs_core::{Dispatcher, HeldPermissions, Memory};
 use cqrs_postgres::{ConnectError, Postgres};
 use cqrs_sqlite::Sqlite;
@@ -22,31 +22,35 @@ pub enum OpenMode {
 
 /// The catalog in a database.
 pub async fn in_database(database: &Database, mode: OpenMode) -> Result<Dispatcher, CliError> {
-    match database {
-        Database::File(file) => {
-            let store = in_file(file, mode).await?;
-            build(catalog().store(store)).await
-        }
-        Database::Postgres { url, schema } => {
-            let store = in_schema(url, schema, mode).await?;
-            // The sales report needs SQL in handlers.
-            build(
-                catalog()
-                    .module(example_catalog::sales::module())
-                    .store(store),
-            )
-            .await
-        }
-        Database::UmaDb { url, views } => {
-            let log = on_umadb(url).await?;
-            build(catalog().log(log).views(Sqlite::open(views).await?)).await
-        }
-    }
+    build(on_database(database, mode).await?).await
+}
+
+/// The catalog in a database, to look at: this process handles no events, which another one would have to
+/// take over afterwards.
+pub async fn to_look_at(database: &Database) -> Result<Dispatcher, CliError> {
+    let builder = on_database(database, OpenMode::MustExist).await?;
+    build(builder.roles([Role::Queries])).await
 }
 
 /// A catalog in memory.
 pub async fn in_memory() -> Result<Dispatcher, CliError> {
     build(catalog().store(Memory::new())).await
+}
+
+async fn on_database(database: &Database, mode: OpenMode) -> Result<Builder, CliError> {
+    Ok(match database {
+        Database::File(file) => catalog().store(in_file(file, mode).await?),
+        Database::Postgres { url, schema } => {
+            let store = in_schema(url, schema, mode).await?;
+            // The sales report needs SQL in handlers.
+            let sales = example_catalog::sales::module();
+            catalog().module(sales).store(store)
+        }
+        Database::UmaDb { url, views } => {
+            let log = on_umadb(url).await?;
+            catalog().log(log).views(Sqlite::open(views).await?)
+        }
+    })
 }
 
 async fn in_file(file: &Path, mode: OpenMode) -> Result<Sqlite, CliError> {
