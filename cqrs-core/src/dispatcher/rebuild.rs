@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Inner;
 use super::subscriptions::Subscriptions;
-use super::view_rebuild::{ViewRebuild, ViewsAgain};
+use super::view_rebuild::{ViewRebuild, ViewsAgain, writes_sql};
 use crate::error::{OperationError, RebuildProgress};
 use crate::store::{Shard, StoreError};
 use crate::subscription::{Build, Progress, SubscriptionState, unless};
@@ -45,22 +45,25 @@ impl<'d> Subscriptions<'d> {
     /// is divided. This waits until it is complete. For a job before a deployment: the processes of the former
     /// version answer queries meanwhile, and so do those of the new one at once when they are started.
     ///
-    /// The views of a version that was live when this process started are built again from the first event, beside
-    /// those that queries see meanwhile, and replace them in one transaction, for all processes. For views that
-    /// were damaged, or that were made by a fold which is repaired and
-    /// said to be `unchanged`. They are built by the processes that call this, by shards if the projection is
-    /// divided.
+    /// The views of a live version are built again from the first event, beside those that queries see meanwhile,
+    /// and replace them in one transaction, for all processes. For views that were damaged, or that were made by a
+    /// fold which is repaired and said to be `unchanged`. They are built by the processes that call this, by shards
+    /// if the projection is divided.
     ///
     /// After a crash, either goes on from its checkpoint.
     ///
     /// # Errors
-    /// [`OperationError::AlreadyLive`] if the version was live and writes tables with SQL, which only another
-    /// version builds beside them. [`OperationError::NotAProjection`] for a reaction, whose effects are never
+    /// [`OperationError::AlreadyLive`] if the version writes tables with SQL, which only another version builds beside
+    /// them, and was live when this process started. If it became live since, it is complete. [`OperationError::NotAProjection`] for a reaction, whose effects are never
     /// repeated.
     pub async fn rebuild(&self, name: &str) -> Result<Rebuild<'d>, OperationError> {
         let place = self.place(name)?;
         let versions = self.versioned(name)?;
-        let build = if versions.answering.is_some() {
+        let is_built_here = versions.answering.is_some_and(|answering| {
+            // A job that begins with this need not know whether a short log has been handled by now.
+            !answering.is_settled() || writes_sql(self.inner, place)
+        });
+        let build = if is_built_here {
             RunningBuild::Version {
                 progress: versions.progress,
                 builds: versions.progress.builds(),

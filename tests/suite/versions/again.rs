@@ -9,7 +9,7 @@ use futures_util::future::{join, join_all};
 use tokio::time::timeout;
 
 use super::programs::points::Score;
-use super::programs::{NAME, beside, first, points, repaired};
+use super::programs::{NAME, WEIGHT, beside, first, points, repaired, weighted};
 use crate::support::stores::on_each_twice;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -78,6 +78,30 @@ async fn a_live_version_is_built_again_beside_itself() {
             assert_eq!(all.len(), 20);
             assert_eq!(all.iter().map(|(_, points)| points).sum::<u64>(), 21 * 7);
         }
+    })
+    .await;
+}
+
+/// In the process in which it became live, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_built_again_where_it_became_live() {
+    on_each_twice(points::module(), async |[one, _]| {
+        let old = one.module(first::module()).build().await.expect("builds");
+        for player in 0..PLAYERS {
+            score(&old, player).await;
+        }
+        WEIGHT.store(1, Ordering::SeqCst);
+        let app = beside(&old, weighted::module()).build().await;
+        let app = app.expect("builds");
+        finish(app.subscriptions().rebuild(NAME).await.expect("begins")).await;
+        let last = score(&app, 3).await;
+        let of = weighted::PointsOf { player: 3 };
+        let answer = app.query(of.clone()).after_position(last).await;
+        assert_eq!(answer.expect("it is live"), 2);
+
+        WEIGHT.store(7, Ordering::SeqCst);
+        finish(app.subscriptions().rebuild(NAME).await.expect("begins")).await;
+        assert_eq!(app.query(of).await.expect("answers"), 14);
     })
     .await;
 }

@@ -5,6 +5,8 @@
     reason = "some programs have changes that make no difference"
 )]
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use cqrs_core::Dispatcher;
 use cqrs_core::Module;
 use cqrs_core::app::Builder;
@@ -215,6 +217,20 @@ program! {
     /// The views are those of the first version.
     fourth, 4;
     |event| event.points;
+    level: u32
+}
+
+/// The points that an event counts for in the program below, which a test changes while it runs.
+pub static WEIGHT: AtomicU64 = AtomicU64::new(1);
+
+fn weight() -> u64 {
+    WEIGHT.load(Ordering::SeqCst)
+}
+
+program! {
+    /// The fold depends on more than its event.
+    weighted, 6;
+    |event| event.points * super::weight();
     level: u32
 }
 
