@@ -2,6 +2,7 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Notify, watch};
 
@@ -23,6 +24,8 @@ pub(crate) struct AnsweringVersion {
     answer: watch::Sender<Answering>,
     /// Has the task look at the stored versions at once.
     wake: Notify,
+    /// Whether somebody in this process knows that the program's version was complete.
+    is_known_complete: AtomicBool,
 }
 
 /// The version that answers.
@@ -62,6 +65,7 @@ impl AnsweringVersion {
             partitions,
             answer: watch::Sender::new(Answering::None),
             wake: Notify::new(),
+            is_known_complete: AtomicBool::new(false),
         }
     }
 
@@ -83,6 +87,17 @@ impl AnsweringVersion {
     #[inline]
     pub(super) fn is_settled(&self) -> bool {
         matches!(*self.answer.borrow(), Answering::Own)
+    }
+
+    /// Records that a caller in this process was told that the program's version is complete.
+    pub(super) fn mark_known_complete(&self) {
+        self.is_known_complete.store(true, Ordering::Release);
+    }
+
+    /// Whether the version is live, and whoever builds it means to build it again. A job would otherwise build it
+    /// twice, if it became live before the job began to wait for it.
+    pub(super) fn is_built_before(&self) -> bool {
+        self.is_settled() && self.is_known_complete.load(Ordering::Acquire)
     }
 
     /// Waits until the program's version answers.

@@ -5,8 +5,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::Inner;
+use super::answering::AnsweringVersion;
 use super::subscriptions::Subscriptions;
-use super::view_rebuild::{ViewRebuild, ViewsAgain, writes_sql};
+use super::view_rebuild::{ViewRebuild, ViewsAgain};
 use crate::error::{OperationError, RebuildProgress};
 use crate::store::{Shard, StoreError};
 use crate::subscription::{Build, Progress, SubscriptionState, unless};
@@ -31,7 +32,7 @@ pub struct Rebuild<'d> {
 enum RunningBuild<'d> {
     /// A version that has never been live.
     Version {
-        progress: &'d Progress,
+        answering: &'d AnsweringVersion,
         builds: watch::Receiver<Option<Build>>,
     },
     /// The views of a live one.
@@ -50,27 +51,28 @@ impl<'d> Subscriptions<'d> {
     /// fold which is repaired and said to be `unchanged`. They are built by the processes that call this, by shards
     /// if the projection is divided.
     ///
+    /// In a process that was started before the version was live, the first call is for that build, also if it is
+    /// complete by then, so that a job does not build a version twice. After that call, or after
+    /// [`switch`](Self::switch), views are built again.
+    ///
     /// After a crash, either goes on from its checkpoint.
     ///
     /// # Errors
-    /// [`OperationError::AlreadyLive`] if the version writes tables with SQL, which only another version builds beside
-    /// them, and was live when this process started. If it became live since, it is complete. [`OperationError::NotAProjection`] for a reaction, whose effects are never
-    /// repeated.
+    /// [`OperationError::AlreadyLive`] if the views of a version were to be built again that writes tables with
+    /// SQL, which only another version builds beside them. [`OperationError::NotAProjection`] for a reaction, whose
+    /// effects are never repeated.
     pub async fn rebuild(&self, name: &str) -> Result<Rebuild<'d>, OperationError> {
         let place = self.place(name)?;
         let versions = self.versioned(name)?;
-        let is_built_here = versions.answering.is_some_and(|answering| {
-            // A job that begins with this need not know whether a short log has been handled by now.
-            !answering.is_settled() || writes_sql(self.inner, place)
-        });
-        let build = if is_built_here {
-            RunningBuild::Version {
-                progress: versions.progress,
+        let build = match versions.answering {
+            Some(answering) if !answering.is_built_before() => RunningBuild::Version {
+                answering,
                 builds: versions.progress.builds(),
+            },
+            _ => {
+                let views = ViewRebuild::start(self, versions, place).await?;
+                RunningBuild::Views(Box::new(views))
             }
-        } else {
-            let views = ViewRebuild::start(self, versions, place).await?;
-            RunningBuild::Views(Box::new(views))
         };
         Ok(Rebuild {
             inner: self.inner,
@@ -94,8 +96,8 @@ impl Rebuild<'_> {
         let build = self.build.as_mut()?;
         let work = async {
             match build {
-                RunningBuild::Version { progress, builds } => {
-                    next_of_version(progress, builds, &mut self.told).await
+                RunningBuild::Version { answering, builds } => {
+                    next_of_version(answering.own(), builds, &mut self.told).await
                 }
                 RunningBuild::Views(views) => next_of_views(views, &mut self.told).await,
             }
@@ -107,6 +109,11 @@ impl Rebuild<'_> {
             Ok(Next::Over) => None,
             Err(error) => Some(Err(error)),
         };
+        if let (Some(RunningBuild::Version { answering, .. }), None | Some(Ok(_))) =
+            (&self.build, &told)
+        {
+            answering.mark_known_complete();
+        }
         self.build = None;
         told
     }

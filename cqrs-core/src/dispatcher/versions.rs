@@ -76,6 +76,7 @@ impl Subscriptions<'_> {
             .await?;
         if let Some(answering) = versions.answering {
             answering.wake();
+            answering.mark_known_complete();
             // For the next query. After a shutdown, there is none.
             let _ = timeout(LOOK_TIME, answering.settled()).await;
         }

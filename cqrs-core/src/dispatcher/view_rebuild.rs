@@ -81,7 +81,7 @@ impl<'d> ViewRebuild<'d> {
         let inner = subscriptions.inner;
         let mut projection = PlannedProjection::new(inner.projections[place]);
         projection.read_by(&inner.conversions.tags, &inner.upcasters);
-        if writes_sql(inner, place) {
+        if projection.takes_transaction() || projection.setup.is_some() {
             return Err(versions.already_live());
         }
         let own = versions.progress;
@@ -254,12 +254,6 @@ impl<'d> ViewRebuild<'d> {
     async fn stored(&self, subscription: &str) -> Result<Vec<ShardState>, StoreError> {
         self.shards.shards(subscription.to_owned()).await
     }
-}
-
-/// Whether a projection writes tables with SQL.
-pub(super) fn writes_sql(inner: &Inner, place: usize) -> bool {
-    let projection = PlannedProjection::new(inner.projections[place]);
-    projection.takes_transaction() || projection.setup.is_some()
 }
 
 /// The replacement of the views of a version, and the read models that are built for it.

@@ -3,13 +3,19 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use cqrs_conformance::StoreFixture;
 use cqrs_core::app::{Rebuild, Role};
-use cqrs_core::{Dispatcher, Position};
+use cqrs_core::store::{ShardStore, Store};
+use cqrs_core::{Dispatcher, Memory, Position};
+use cqrs_postgres::Postgres;
+use cqrs_sqlite::Sqlite;
 use futures_util::future::{join, join_all};
 use tokio::time::timeout;
 
+use super::jobs::{DAMAGED, damage};
 use super::programs::points::Score;
-use super::programs::{NAME, WEIGHT, beside, first, points, repaired, weighted};
+use super::programs::{NAME, WEIGHT, beside, first, points, repaired, second, weighted};
+use crate::support::postgres::Schema;
 use crate::support::stores::on_each_twice;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -255,4 +261,57 @@ async fn a_watch_tells_of_views_that_were_built_again() {
         assert_eq!(answers, [7, 7, 7]);
     }))
     .await;
+}
+
+/// Builds the views of a version again that became live in this process: by hand, or by itself and before anybody
+/// waited for its build.
+async fn is_built_again_where_it_became_live<S>(store: S, by_hand: bool)
+where
+    S: Store + ShardStore + Clone,
+{
+    let damaged = async |app: &Dispatcher| {
+        let of = second::PointsOf { player: DAMAGED };
+        app.query(of).await.expect("answers")
+    };
+    let old = Dispatcher::builder().module(points::module());
+    let old = old.module(first::module()).store(store.clone()).build();
+    let old = old.await.expect("builds");
+    for player in 0..PLAYERS {
+        score(&old, player).await;
+    }
+    let app = beside(&old, second::module()).hold_versions(by_hand);
+    let app = app.build().await.expect("builds");
+    let subscriptions = app.subscriptions();
+    app.wait_until_idle(LIMIT).await.expect("it is built");
+    old.shutdown(LIMIT).await.expect("ends");
+    app.wait_until_idle(LIMIT).await.expect("it has all shards");
+    if by_hand {
+        subscriptions.switch(NAME).await.expect("is complete");
+    }
+    assert_eq!(damaged(&app).await, 10);
+    damage(&store).await;
+    assert_eq!(damaged(&app).await, 1);
+    if !by_hand {
+        // A job that awaits the build of before does not build it twice.
+        finish(subscriptions.rebuild(NAME).await.expect("is over")).await;
+        assert_eq!(damaged(&app).await, 1);
+    }
+    finish(subscriptions.rebuild(NAME).await.expect("begins")).await;
+    assert_eq!(damaged(&app).await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_became_live_in_this_process_is_built_again() {
+    for by_hand in [true, false] {
+        is_built_again_where_it_became_live(Memory::new(), by_hand).await;
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Sqlite::open(directory.path().join("log.db")).await;
+        is_built_again_where_it_became_live(store.expect("opens"), by_hand).await;
+
+        let Some(schema) = Schema::fresh("rebuild_became_live", Postgres::options()) else {
+            return;
+        };
+        is_built_again_where_it_became_live(schema.open().await, by_hand).await;
+    }
 }

@@ -22,7 +22,7 @@ use super::programs::{NAME, points, second, stops};
 use crate::support::postgres::Schema;
 
 /// The player whose view is damaged.
-const DAMAGED: u32 = 7;
+pub const DAMAGED: u32 = 7;
 
 /// Time in which a store writes, unless a process was stopped in the middle of that.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
@@ -152,7 +152,7 @@ fn complete() -> u64 {
 }
 
 /// Writes another view than the projection has.
-async fn damage(store: &(impl Store + ShardStore)) {
+pub async fn damage(store: &(impl Store + ShardStore)) {
     let subscription = format!("projection:{NAME}:2");
     let shards = ShardStore::shards(store, subscription)
         .await
