@@ -1,6 +1,8 @@
-//! Meters that are read, over and over. Each reading is billed, by a reaction. Visits, each of which a process
-//! manager conducts.
+//! Meters that are read, over and over. Each reading is billed, by a reaction. Visits and parcels, each of which a
+//! process manager conducts.
 
+#[path = "parcels.rs"]
+pub mod parcels;
 #[path = "visits.rs"]
 pub mod visits;
 

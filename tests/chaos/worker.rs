@@ -1,4 +1,4 @@
-//! A process that reads meters, plans visits, and works for projections and reactions, until it is killed. Its arguments
+//! A process that reads meters, plans visits, sends vans, and works for projections and reactions, until it is killed. Its arguments
 //! are a file, or the URL of a server and a schema, and perhaps `unfenced`.
 
 mod domain;
@@ -15,6 +15,7 @@ use cqrs_core::store::Store;
 use cqrs_postgres::Postgres;
 use cqrs_sqlite::Sqlite;
 use domain::ReadMeter;
+use domain::parcels::{LoadVan, ReturnVan};
 use domain::visits::{Kind, PlanVisit};
 use tokio::time::sleep;
 use unfenced::Unfenced;
@@ -66,6 +67,12 @@ async fn work(store: impl Store, is_unfenced: bool) -> Result<()> {
             visit += 1;
             let kind = Kind::of(visit);
             let _ = app.execute(PlanVisit { visit, kind }).await;
+            // Each has several parcels.
+            if visit % 4 == 0 {
+                let van = visit;
+                let _ = app.execute(LoadVan { van }).await;
+                let _ = app.execute(ReturnVan { van }).await;
+            }
         }
         // So that the reactions keep pace.
         sleep(PAUSE).await;
