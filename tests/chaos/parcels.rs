@@ -80,7 +80,7 @@ fn take_back(ReturnParcel { parcel }: ReturnParcel) -> ParcelReturned {
 
 /// Whether nobody takes a parcel.
 pub fn is_refused(parcel: u64) -> bool {
-    parcel % 3 == 0
+    parcel.is_multiple_of(3)
 }
 
 fn parcels_of(van: u64) -> Vec<u64> {
@@ -96,6 +96,7 @@ pub struct Parcel {
 
 #[process_manager(name = "parcels", id("parcel" = u64))]
 impl Parcel {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "an id may be any type")]
     #[start]
     fn loaded(&mut self, _: &VanLoaded, id: &u64) -> DeliverParcel {
         self.steps.push("loaded".to_owned());

@@ -68,7 +68,7 @@ async fn work(store: impl Store, is_unfenced: bool) -> Result<()> {
             let kind = Kind::of(visit);
             let _ = app.execute(PlanVisit { visit, kind }).await;
             // Each has several parcels.
-            if visit % 4 == 0 {
+            if visit.is_multiple_of(4) {
                 let van = visit;
                 let _ = app.execute(LoadVan { van }).await;
                 let _ = app.execute(ReturnVan { van }).await;

@@ -54,7 +54,7 @@ pub async fn audit(store: impl Store) -> Result<Counts, String> {
             _ => None,
         };
         if let Some(instances) = instances {
-            for tag in event.data.tags.iter() {
+            for tag in &event.data.tags {
                 let id = tag.id().parse().expect("a number");
                 instances.entry(id).or_default().push(step(&event));
             }
