@@ -3,6 +3,7 @@
 mod deadlines;
 mod endings;
 mod failures;
+mod nameless;
 mod orders;
 mod parcels;
 mod pending;

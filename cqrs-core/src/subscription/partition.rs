@@ -23,11 +23,16 @@ impl Partition {
     /// The ids to which an event belongs. A single empty one if it was recorded without, so that some shard has
     /// it.
     pub(crate) fn ids(self, event: &Recorded) -> impl Iterator<Item = &str> {
-        let tags = event.data.tags.iter();
-        let own = tags.filter(move |tag| tag.name() == self.tag).map(Tag::id);
-        let mut ids = own.take(if self.each { usize::MAX } else { 1 }).peekable();
+        let mut ids = self.recorded_ids(event).peekable();
         let none = ids.peek().is_none().then_some("");
         ids.chain(none)
+    }
+
+    /// The ids with which an event was recorded, of those to which it belongs. One of them may be empty.
+    pub(crate) fn recorded_ids(self, event: &Recorded) -> impl Iterator<Item = &str> {
+        let tags = event.data.tags.iter();
+        let own = tags.filter(move |tag| tag.name() == self.tag).map(Tag::id);
+        own.take(if self.each { usize::MAX } else { 1 })
     }
 
     /// Whether an event belongs to an id.

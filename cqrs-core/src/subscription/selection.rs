@@ -68,7 +68,7 @@ impl ShardSelection {
 
 impl HeldCheckpoint {
     /// The ids of an event for which it is to be handled: of a subscription whose events may belong to several,
-    /// those that `selection` has, or the one that is released.
+    /// those that `selection` has, or the one that is released. None if the event was recorded without one.
     pub(crate) fn ids_to_handle<'e>(
         &self,
         selection: Option<&ShardSelection>,
@@ -77,7 +77,7 @@ impl HeldCheckpoint {
         let Some(partition) = self.progress.info().partition else {
             return Vec::new();
         };
-        let mut ids: Vec<&str> = partition.ids(event).collect();
+        let mut ids: Vec<&str> = partition.recorded_ids(event).collect();
         ids.retain(|id| match &self.released {
             Some(released) => *id == released.key,
             None => selection.is_none_or(|it| it.has_id(id, event.position)),

@@ -107,9 +107,7 @@ impl ProcessFollower {
         let mut concerned: Vec<(&Arc<Recorded>, Vec<&str>)> = Vec::new();
         let mut all_keys = BTreeSet::new();
         for event in page.events.iter().take(MAX_EVENTS) {
-            let mut keys = checkpoint.ids_to_handle(selection.as_ref(), event);
-            // The event was recorded without an id.
-            keys.retain(|key| !key.is_empty());
+            let keys = checkpoint.ids_to_handle(selection.as_ref(), event);
             all_keys.extend(keys.iter().map(|key| (*key).to_owned()));
             concerned.push((event, keys));
             if all_keys.len() >= MAX_CONCERNED {
