@@ -83,6 +83,7 @@ mod poison;
 mod reactions;
 mod releases;
 mod returned_commands;
+mod rewinds;
 mod unchanged;
 mod versions;
 mod view_commits;

@@ -210,6 +210,22 @@ impl StoredShards<'_> {
         Ok(())
     }
 
+    /// Shows a checkpoint that was moved back to this process: what waits until all events are handled has to wait
+    /// for these again, although a worker may have read the checkpoint before.
+    pub(super) async fn show_rewound(
+        &self,
+        shard: &Shard,
+        to: Position,
+    ) -> Result<(), OperationError> {
+        let stored = self.read().await?;
+        let known = self.progress.shard(shard.slices);
+        // Otherwise it was divided meanwhile, and the workers of others read their checkpoints.
+        if let Some((known, state)) = known.zip(stored.iter().find(|it| it.shard == *shard)) {
+            known.mark_rewound(to, state.epoch, self.progress.view_incarnation());
+        }
+        Ok(())
+    }
+
     fn show_halt(&self, state: &ShardState, halt: Option<&Halt>) {
         if let Some(shard) = self.progress.shard(state.shard.slices) {
             shard.mark_halted(halt);

@@ -283,11 +283,8 @@ impl Subscriptions<'_> {
                     is_complete = false;
                     continue;
                 }
-                // What waits until all events are handled has to wait for these again.
-                if let Some(shard) = shards.progress.shard(state.shard.slices) {
-                    shard.mark_started(back.position, shards.progress.view_incarnation());
-                }
                 moved.push(state.shard.clone());
+                shards.show_rewound(&state.shard, back.position).await?;
             }
             if is_complete && moved.is_empty() {
                 return Err(OperationError::NotBack {

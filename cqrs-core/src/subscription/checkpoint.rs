@@ -377,13 +377,15 @@ impl HeldCheckpoint {
 
     /// Reports that everything up to `position` is done, and that nothing fails.
     pub(super) fn mark_reached(&self, position: Position) {
+        let marked = (position, self.epoch);
         self.progress
-            .mark_reached(position, self.caught_up, self.view_incarnation);
+            .mark_reached(marked, self.caught_up, self.view_incarnation);
     }
 
     /// Reports that everything up to `position` is done. A failure stays reported.
     pub(super) fn mark_started(&self, position: Position) {
-        self.progress.mark_started(position, self.view_incarnation);
+        let marked = (position, self.epoch);
+        self.progress.mark_started(marked, self.view_incarnation);
     }
 
     /// Reports where the stored checkpoint is.

@@ -296,7 +296,8 @@ impl Coordinator {
             }),
             owner => {
                 changes.is_any_unreleased |= owner.is_some() && is_assigned;
-                lease.lose(state.and_then(|state| state.checkpoint));
+                let checkpoint = state.and_then(|state| state.checkpoint);
+                lease.lose(checkpoint.map(|checkpoint| (epoch, checkpoint)));
                 progress.mark_left();
                 if self.expects_owners() || is_outdated {
                     progress.mark_owned(owner.is_some(), self.lease);

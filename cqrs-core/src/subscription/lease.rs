@@ -15,8 +15,8 @@ pub(super) struct ShardLease {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShardLeaseState {
-    /// Another process holds the shard, or none does, and this was its checkpoint.
-    Elsewhere(Option<Checkpoint>),
+    /// Another process holds the shard, or none does, and this was its checkpoint, in this epoch.
+    Elsewhere(Option<(Epoch, Checkpoint)>),
     /// Held since this epoch began.
     Held(Epoch),
     /// As before, but to be given up: the worker stops after the current page.
@@ -59,9 +59,9 @@ impl ShardLease {
         });
     }
 
-    /// Records that another process holds the shard, with its checkpoint. The worker's next commit is
+    /// Records that another process holds the shard, with its checkpoint in this epoch. The worker's next commit is
     /// refused.
-    pub(super) fn lose(&self, checkpoint: Option<Checkpoint>) {
+    pub(super) fn lose(&self, checkpoint: Option<(Epoch, Checkpoint)>) {
         self.set(ShardLeaseState::Elsewhere(checkpoint));
     }
 
@@ -84,7 +84,10 @@ impl ShardLease {
     }
 
     /// Waits until another process holds the shard, with another checkpoint than this one.
-    pub(super) async fn moved(&self, from: Option<Checkpoint>) -> Option<Checkpoint> {
+    pub(super) async fn moved(
+        &self,
+        from: Option<(Epoch, Checkpoint)>,
+    ) -> Option<(Epoch, Checkpoint)> {
         let mut states = self.state.subscribe();
         let moved = states.wait_for(|state| match state {
             ShardLeaseState::Elsewhere(checkpoint) => *checkpoint != from,

@@ -54,6 +54,10 @@ struct ProgressState {
     is_parked_current: bool,
     /// The next event, while it is handled or waits for another process.
     pending: Option<PendingEvent>,
+    /// The epoch in which the worker of this process has last marked its position.
+    marked_in: Epoch,
+    /// The epoch since the checkpoint was last moved back. Positions of an earlier one are those of before.
+    rewound_in: Epoch,
 }
 
 /// Reads of the stored checkpoint, by their numbers.
@@ -63,6 +67,17 @@ struct Looks {
     begun: u64,
     /// The last one that has succeeded.
     done: u64,
+    /// The last one that may have read the checkpoint of before it was moved back.
+    outdated: u64,
+}
+
+/// The time of a position that this process has read.
+#[derive(Clone, Copy)]
+pub(super) enum AsOf {
+    /// The epoch that was stored with it.
+    Epoch(Epoch),
+    /// The number of the look.
+    Look(u64),
 }
 
 /// The stored checkpoint, as far as this process knows. The views change only when it moves.
@@ -92,6 +107,8 @@ impl ShardProgress {
             parked: 0,
             is_parked_current: false,
             pending: None,
+            marked_in: Epoch::UNCLAIMED,
+            rewound_in: Epoch::UNCLAIMED,
         };
         Self {
             shard: Shard {
@@ -106,11 +123,11 @@ impl ShardProgress {
         }
     }
 
-    /// Records that everything up to `position` is done, and that nothing fails. The events up to
-    /// `caught_up` were there when the worker began.
+    /// Records that everything up to `position` is done, in this epoch, and that nothing fails. The events up
+    /// to `caught_up` were there when the worker began.
     pub(super) fn mark_reached(
         &self,
-        position: Position,
+        (position, epoch): (Position, Epoch),
         caught_up: Position,
         incarnation: Incarnation,
     ) {
@@ -119,15 +136,38 @@ impl ShardProgress {
         } else {
             SubscriptionState::Running
         };
-        self.mark(position, incarnation, status);
+        self.state.send_if_modified(|state| {
+            state.mark_in(epoch) && state.reach(position, incarnation, status)
+        });
     }
 
-    /// Records that everything up to `position` is done. A failure stays reported.
-    pub(crate) fn mark_started(&self, position: Position, incarnation: Incarnation) {
-        self.state.send_modify(|state| {
-            state.position = position;
-            state.incarnation = incarnation;
-            state.pending = state.pending.map(|pending| pending.at(position));
+    /// Records that everything up to `position` is done, in this epoch. A failure stays reported.
+    pub(super) fn mark_started(
+        &self,
+        (position, epoch): (Position, Epoch),
+        incarnation: Incarnation,
+    ) {
+        self.state.send_if_modified(|state| {
+            let is_marked = state.mark_in(epoch);
+            if is_marked {
+                state.begin_at(position, incarnation);
+            }
+            is_marked
+        });
+    }
+
+    /// Records that the checkpoint was moved back to `position`, and that the shard was in this epoch after that.
+    /// Whoever has read the checkpoint before may be about to mark where it was.
+    pub(crate) fn mark_rewound(&self, position: Position, epoch: Epoch, incarnation: Incarnation) {
+        self.state.send_if_modified(|state| {
+            state.looks.outdated = state.looks.begun;
+            // Otherwise the worker has begun there, and may be further by now.
+            let is_new = state.marked_in < epoch;
+            if is_new {
+                state.rewound_in = epoch;
+                state.begin_at(position, incarnation);
+            }
+            is_new
         });
     }
 
@@ -227,10 +267,19 @@ impl ShardProgress {
         state.is_parked_current && state.parked == 0
     }
 
-    /// Records that another process handles the events, and has done so up to `position`.
-    pub(super) fn mark_standby(&self, position: Position, incarnation: Incarnation) {
-        self.state
-            .send_if_modified(|state| state.stand_by(position, incarnation));
+    /// Records that another process handles the events, and has done so up to `position`. Returns `false`, and
+    /// does nothing, if the checkpoint may have been moved back since.
+    pub(super) fn mark_standby(
+        &self,
+        (position, as_of): (Position, AsOf),
+        incarnation: Incarnation,
+    ) -> bool {
+        let mut is_current = false;
+        self.state.send_if_modified(|state| {
+            is_current = state.is_current(as_of);
+            is_current && state.stand_by(position, incarnation)
+        });
+        is_current
     }
 
     /// Records that a read of the stored checkpoint begins, and returns its number.
@@ -502,14 +551,32 @@ impl ShardProgress {
             },
         }
     }
-
-    fn mark(&self, position: Position, incarnation: Incarnation, status: SubscriptionState) {
-        self.state
-            .send_if_modified(|state| state.reach(position, incarnation, status));
-    }
 }
 
 impl ProgressState {
+    /// Whether a checkpoint counts that was read like this. If not, it may have been moved back since.
+    fn is_current(&self, as_of: AsOf) -> bool {
+        match as_of {
+            AsOf::Epoch(epoch) => epoch >= self.rewound_in,
+            AsOf::Look(number) => number > self.looks.outdated,
+        }
+    }
+
+    /// Returns whether a position counts that the worker is about to mark in this epoch.
+    fn mark_in(&mut self, epoch: Epoch) -> bool {
+        let is_current = self.is_current(AsOf::Epoch(epoch));
+        if is_current {
+            self.marked_in = epoch;
+        }
+        is_current
+    }
+
+    fn begin_at(&mut self, position: Position, incarnation: Incarnation) {
+        self.position = position;
+        self.incarnation = incarnation;
+        self.pending = self.pending.map(|pending| pending.at(position));
+    }
+
     /// Another process handles the events, and has done so up to `position`. Returns whether that is new.
     fn stand_by(&mut self, position: Position, incarnation: Incarnation) -> bool {
         if self.is_ended() {
@@ -632,12 +699,44 @@ mod tests {
         });
         let mut behind = 0;
         for position in 1..200_000 {
-            progress.mark_standby(Position::new(position), Incarnation::default());
+            let at = (Position::new(position), AsOf::Look(progress.begin_look()));
+            progress.mark_standby(at, Incarnation::default());
             behind += u32::from(progress.position() < Position::new(position));
         }
         is_over.store(true, Ordering::SeqCst);
         leaving.await.expect("no panic");
         assert_eq!(behind, 0);
+    }
+
+    /// The worker, a look and a roster have read the checkpoint before it was moved back, and mark it after that.
+    #[test]
+    fn a_position_of_before_a_rewind_is_ignored() {
+        let progress = ShardProgress::new(Arc::new(info()), Slices::ALL);
+        let (before, to) = (Position::new(9), Position::new(3));
+        let incarnation = Incarnation::default();
+        let claimed = Epoch::UNCLAIMED.next();
+        let rewound = claimed.next();
+        progress.mark_started((before, claimed), incarnation);
+        let look = AsOf::Look(progress.begin_look());
+        progress.mark_rewound(to, rewound, incarnation);
+        progress.mark_started((before, claimed), incarnation);
+        progress.mark_reached((before, claimed), before, incarnation);
+        assert!(!progress.mark_standby((before, look), incarnation));
+        let roster = AsOf::Epoch(claimed);
+        assert!(!progress.mark_standby((before, roster), incarnation));
+        assert_eq!(progress.position(), to);
+
+        // Those who have read it after that.
+        let look = AsOf::Look(progress.begin_look());
+        assert!(progress.mark_standby((Position::new(4), look), incarnation));
+        let roster = AsOf::Epoch(rewound);
+        assert!(progress.mark_standby((Position::new(5), roster), incarnation));
+        progress.mark_started((Position::new(6), rewound), incarnation);
+        assert_eq!(progress.position(), Position::new(6));
+        // The worker was faster than whoever has moved it.
+        progress.mark_reached((before, rewound), before, incarnation);
+        progress.mark_rewound(to, rewound, incarnation);
+        assert_eq!(progress.position(), before);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::selection::next_event;
+use super::shard_progress::AsOf;
 use super::worker::unless;
 use super::{HeldCheckpoint, ShardSelection, Worker};
 use crate::store::{Checkpoint, Epoch, Incarnation, Position, StoreError};
@@ -56,10 +57,10 @@ impl<'w> Standby<'w> {
         loop {
             let moved = unless(progress.wanted_or_watched(), lease.moved(rostered));
             match timeout(self.interval(), moved).await {
-                Ok(Some(checkpoint)) => {
-                    rostered = checkpoint;
+                Ok(Some(found)) => {
+                    rostered = found;
                     // A failed read is repeated with the next checkpoint.
-                    let _ = self.see(checkpoint).await;
+                    let _ = self.see(found).await;
                 }
                 Ok(None) if progress.is_wanted() => self.observe_while_wanted().await,
                 Ok(None) => self.observe_while_watched().await,
@@ -139,12 +140,17 @@ impl<'w> Standby<'w> {
     }
 
     /// Reports the progress of the other process as of a checkpoint of the roster.
-    async fn see(&mut self, checkpoint: Option<Checkpoint>) -> Result<(), StoreError> {
+    async fn see(&mut self, rostered: Option<(Epoch, Checkpoint)>) -> Result<(), StoreError> {
         let progress = &self.worker.progress;
         let incarnation = progress.view_incarnation();
-        let position = match checkpoint {
-            Some(checkpoint) if self.is_verified() => checkpoint.position,
-            _ => self.read().await?,
+        let (position, as_of) = match rostered {
+            Some((epoch, checkpoint)) if self.is_verified() => {
+                (checkpoint.position, AsOf::Epoch(epoch))
+            }
+            _ => {
+                let as_of = AsOf::Look(progress.begin_look());
+                (self.read().await?, as_of)
+            }
         };
         // The log may have been read further from there.
         let reached = if position == self.empty.from {
@@ -152,19 +158,21 @@ impl<'w> Standby<'w> {
         } else {
             position
         };
-        progress.mark_standby(reached, incarnation);
-        progress.mark_checkpoint(position, incarnation);
+        if progress.mark_standby((reached, as_of), incarnation) {
+            progress.mark_checkpoint(position, incarnation);
+        }
         Ok(())
     }
 
     /// The same, as of now.
     async fn glance(&mut self) -> Result<(), StoreError> {
         let progress = &self.worker.progress;
+        let as_of = AsOf::Look(progress.begin_look());
         let incarnation = progress.view_incarnation();
         let position = self.read().await?;
         // The log may have been read further than up to the last event of the checkpoint.
         if progress.position() < position {
-            progress.mark_standby(position, incarnation);
+            progress.mark_standby((position, as_of), incarnation);
         }
         progress.mark_checkpoint(position, incarnation);
         Ok(())
@@ -194,7 +202,7 @@ impl<'w> Standby<'w> {
         let range = (position.max(*up_to), None);
         let next = next_event(&**log, progress.query(), selection.as_ref(), range).await?;
         *up_to = next.none_up_to;
-        progress.mark_standby(*up_to, incarnation);
+        progress.mark_standby((*up_to, AsOf::Look(number)), incarnation);
         progress.mark_looked(number);
         progress.mark_pending(next.event.is_some(), self.worker.following.stuck_after);
         progress.mark_checkpoint(position, incarnation);
