@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cqrs_core::prelude::*;
+use cqrs_core::app::Builder;
 
 use super::{idle, names};
 use crate::support::parked::{parked, until_parked};
@@ -60,6 +60,7 @@ mod guests {
 
     #[process_manager(name = "guest-visits", id("guest" = String))]
     impl Visit {
+        #[expect(clippy::ptr_arg, reason = "an id may be any type")]
         #[start]
         fn invited(&mut self, _: &Invited, id: &String) -> Result<Welcome, Rejected> {
             let is_closed = IS_CLOSED.load(Ordering::SeqCst) && id.is_empty();
@@ -79,7 +80,7 @@ use guests::{IS_CLOSED, Invite, Visit};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_with_an_empty_id_is_one_like_any_other() {
-    let impatient = |builder: cqrs_core::app::Builder| builder.retry_for(Duration::ZERO);
+    let impatient = |builder: Builder| builder.retry_for(Duration::ZERO);
     on_each_with(guests::module(), impatient, async |app| {
         IS_CLOSED.store(true, Ordering::SeqCst);
         let all = ["", "anna"].map(str::to_owned);
