@@ -7,11 +7,12 @@ use syn::{Block, Expr, ExprClosure, Ident, ItemMod, Local, Macro, Pat, Stmt};
 
 use crate::support::sources::{parsed, root, rust_files};
 
-const FOLDERS: [&str; 8] = [
+const FOLDERS: [&str; 9] = [
     "cqrs-core",
     "cqrs-macros",
     "adapters/conformance",
     "adapters/kit",
+    "adapters/map",
     "adapters/postgres",
     "adapters/sqlite",
     "adapters/umadb",

@@ -11,13 +11,15 @@ use tempfile::TempDir;
 const SHELL: [&str; 3] = ["awk", "bash", "dirname"];
 
 /// Everything that the script looks for in `PATH`.
-const TOOLS: [&str; 15] = [
+const TOOLS: [&str; 17] = [
     "cargo",
     "cargo-clippy",
     "cargo-deny",
     "cargo-fmt",
     "cargo-semver-checks",
     "cc",
+    "chromium",
+    "dot",
     "etcd",
     "mdbook",
     "npm",
@@ -87,6 +89,8 @@ fn what_is_missing_is_named_with_what_is_not_done_without_it() {
         "setup: no valgrind: instructions are not counted. To get it: install valgrind",
         "setup: no mdbook: scripts/book does not build the book. To get it: cargo install mdbook",
         "setup: no cargo-deny: deny.toml is not checked here. To get it: cargo install cargo-deny",
+        "setup: no Chromium: pages are not tested in a browser. To get it: install chromium",
+        "setup: no Graphviz: the graph of the flow map is not read by it. To get it: install graphviz",
         "setup: no unshare: SQLite is not tested on a full disk",
         "setup: no Patroni and etcd: clusters of PostgreSQL that fail over by themselves are not tested",
         "setup: no cargo-semver-checks: a release is not compared",
