@@ -21,6 +21,7 @@ guides! {
     model: "model.md",
     errors: "errors.md",
     events: "events.md",
+    flow_map: "flow-map.md",
     idempotent_commands: "idempotent-commands.md",
     live_queries: "live-queries.md",
     macros: "macros.md",

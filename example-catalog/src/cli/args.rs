@@ -80,6 +80,8 @@ pub enum CliCommand {
     Rebuild(RebuildArgs),
     /// Shows every message with its handler, and every event with its listeners
     Explain(ExplainArgs),
+    /// Draws what leads to what: commands, events, projections, queries, and all between them
+    Map(MapArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -166,6 +168,25 @@ pub struct RebuildArgs {
 pub struct ExplainArgs {
     /// Only this message or event, with its JSON schema
     pub name: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct MapArgs {
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "html")]
+    pub format: MapFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum MapFormat {
+    /// A page for a browser, in one file
+    Html,
+    /// A picture
+    Svg,
+    /// A flowchart for Markdown
+    Mermaid,
+    /// A graph for Graphviz
+    Dot,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

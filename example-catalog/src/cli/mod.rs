@@ -10,6 +10,7 @@ mod explain;
 mod history;
 mod import;
 mod input;
+mod map;
 mod open;
 mod out;
 mod process;
@@ -73,5 +74,6 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
             shutdown::run_until_signal(&dispatcher, rebuild::run(&dispatcher, &rebuild)).await
         }
         CliCommand::Explain(explain) => explain::run(&open::in_memory().await?, &explain),
+        CliCommand::Map(map) => map::run(&open::in_memory().await?, &map),
     }
 }

@@ -7,6 +7,7 @@ mod explain;
 mod history;
 mod import;
 mod interrupted;
+mod map;
 mod postgres;
 mod process;
 mod program;
