@@ -129,12 +129,12 @@ fn options(pool_size: usize) -> (Options, String) {
 
 #[test]
 fn the_budget_of_connections_is_a_stated_number() {
-    assert_eq!(Postgres::options().max_connections(), 36);
-    assert_eq!(Postgres::options().pool_size(0).max_connections(), 8);
+    assert_eq!(Postgres::options().max_connections(), 37);
+    assert_eq!(Postgres::options().pool_size(0).max_connections(), 9);
     let options = Postgres::options().pool_size(3);
-    assert_eq!(options.max_connections(), 16);
+    assert_eq!(options.max_connections(), 17);
     let elsewhere = options.read_url("postgres://replica/shop");
-    assert_eq!(elsewhere.max_connections(), 17);
+    assert_eq!(elsewhere.max_connections(), 18);
     let most = Postgres::options().pool_size(usize::MAX).max_connections();
     assert!(most > 1 << 18);
 }

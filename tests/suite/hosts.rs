@@ -18,14 +18,14 @@ use crate::support::postgres::connect;
 const SOON: Duration = Duration::from_secs(5);
 
 /// A server and a standby of it.
-struct Pair {
-    primary: Server,
-    standby: Server,
+pub struct Pair {
+    pub primary: Server,
+    pub standby: Server,
 }
 
 impl Pair {
     /// `None` where there is no PostgreSQL. The standby has the tables.
-    async fn start(test: &'static str) -> Option<Arc<Self>> {
+    pub async fn start(test: &'static str) -> Option<Arc<Self>> {
         let servers = spawn_blocking(move || {
             let primary = Server::private(test)?;
             let standby = primary.standby();
@@ -47,20 +47,20 @@ impl Pair {
         Some(pair)
     }
 
-    async fn on(self: &Arc<Self>, step: impl FnOnce(&Self) + Send + 'static) {
+    pub async fn on(self: &Arc<Self>, step: impl FnOnce(&Self) + Send + 'static) {
         let pair = self.clone();
         let done = spawn_blocking(move || step(&pair));
         done.await.expect("the servers do it");
     }
 
-    async fn stop(self: Arc<Self>) {
+    pub async fn stop(self: Arc<Self>) {
         let stopped = spawn_blocking(move || drop(self));
         stopped.await.expect("they stop");
     }
 }
 
 /// The address of the same database on both servers.
-fn both(first: &Server, second: &Server, parameters: &str) -> String {
+pub fn both(first: &Server, second: &Server, parameters: &str) -> String {
     let host = |server: &Server| {
         let (_, address) = server.url().split_once('@').expect("a host");
         let (host, _) = address.split_once('/').expect("a database");

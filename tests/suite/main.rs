@@ -124,6 +124,7 @@ mod wiring_processes;
 mod budget;
 #[cfg(unix)]
 mod chaos;
+mod cluster_health;
 mod connecting;
 mod contention;
 #[cfg(unix)]

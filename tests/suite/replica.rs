@@ -221,7 +221,11 @@ async fn queries_do_not_read_a_replica_of_another_log() {
     let found = other.query(balance()).after(&receipt).await;
     assert_eq!(found.expect("found").map(|it| it.cents), Some(10));
     drop(other);
-    deposit(app).await;
+    let receipt = deposit(app).await;
+    // One that waits for the replica notices that it was promoted, though its connections are open.
+    let error = app.query(balance()).after(&receipt).await;
+    let text = error.expect_err("it is another log").to_string();
+    assert!(text.contains("a copy of another log"), "{text}");
 
     // Its connections end, as at a failover.
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \

@@ -10,8 +10,8 @@ pub(crate) const MAX_POOL_SIZE: usize = 1 << 18;
 const POOLS: usize = 4;
 
 /// Number of connections beside the pools: the writer, the notifier, the observer of connections that wait for an
-/// answer, and the lookup of commits in doubt.
-const BESIDE_POOLS: usize = 4;
+/// answer, the lookup of commits in doubt, and the question for the health of the cluster.
+const BESIDE_POOLS: usize = 5;
 
 /// Settings of a connection.
 ///
@@ -142,13 +142,13 @@ impl Options {
     }
 
     /// Maximum number of connections that a process has open with these options, to be compared with
-    /// the `max_connections` of the server: 36 with the defaults, 8 at the least.
+    /// the `max_connections` of the server: 37 with the defaults, 9 at the least.
     ///
     /// These are four pools of [`pool_size`](Options::pool_size), of which two lead to
-    /// [`read_url`](Options::read_url), and four more: one writes the log, one carries notifications, and
-    /// two are opened for a moment, if the server is asked whether it still executes a statement that
-    /// takes longer than half of [`retry_timeout`](Options::retry_timeout), or whether a transaction was
-    /// committed whose connection was lost. With a `read_url`, its server may be asked, too.
+    /// [`read_url`](Options::read_url), and five more: one writes the log, one carries notifications, and
+    /// three are opened for a moment, if the server is asked whether it still executes a statement that
+    /// takes longer than half of [`retry_timeout`](Options::retry_timeout), whether a transaction was
+    /// committed whose connection was lost, or for its [health](crate::Postgres::cluster_health). With a `read_url`, its server may be asked, too.
     ///
     /// [`connect`](Options::connect) has two open at a time. After a network failure, the server may count
     /// lost connections until it notices that they are gone.

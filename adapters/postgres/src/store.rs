@@ -1,10 +1,11 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cqrs_core::store::Limits;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
+use crate::health::ClusterHealth;
 use crate::known_log::KnownLog;
 use crate::link::Link;
 use crate::notifier::HeadNotifier;
@@ -34,11 +35,13 @@ pub(crate) struct Shared {
     /// read.
     pub(crate) transactions: Pool,
     pub(crate) read_only: Pool,
-    /// Queries are answered by the database of `read_url`, which may be a replica that lags behind.
-    pub(crate) reads_elsewhere: bool,
+    /// Connections to the database of `read_url`, which answers queries, and may be a replica that lags behind.
+    pub(crate) read_link: Option<Link>,
     pub(crate) link: Link,
     /// The permit to look up, on a connection outside of the pools, whether a transaction was committed.
     pub(crate) lookups: Semaphore,
+    /// The last answer to the question for it, and when it was asked.
+    pub(crate) cluster_health: Mutex<Option<(Instant, ClusterHealth)>>,
     pub(crate) retry_timeout: Duration,
     pub(crate) log: KnownLog,
     pub(crate) schema: Schema,

@@ -36,7 +36,7 @@ impl ViewStore for Postgres {
 
     fn wait_until_visible(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            if self.shared().reads_elsewhere {
+            if self.shared().read_link.is_some() {
                 let shared = self.shared();
                 shared.reads.patiently(|| replica::replayed(shared)).await?;
             }

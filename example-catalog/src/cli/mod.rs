@@ -64,8 +64,8 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
             shutdown::run_until_signal(&dispatcher, process::run(&dispatcher, &process)).await
         }
         CliCommand::Status(status) => {
-            let dispatcher = open::to_look_at(&database).await?;
-            let shown = status::run(&dispatcher, &status).await;
+            let (dispatcher, servers) = open::to_look_at(&database).await?;
+            let shown = status::run(&dispatcher, servers.as_ref(), &status).await;
             shutdown::close(&dispatcher).await;
             shown
         }

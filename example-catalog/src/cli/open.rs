@@ -22,14 +22,15 @@ pub enum OpenMode {
 
 /// The catalog in a database.
 pub async fn in_database(database: &Database, mode: OpenMode) -> Result<Dispatcher, CliError> {
-    build(on_database(database, mode).await?).await
+    let (builder, _) = on_database(database, mode).await?;
+    build(builder).await
 }
 
 /// The catalog in a database, to look at: this process handles no events, which another one would have to
-/// take over afterwards.
-pub async fn to_look_at(database: &Database) -> Result<Dispatcher, CliError> {
-    let builder = on_database(database, OpenMode::MustExist).await?;
-    build(builder.roles([Role::Queries])).await
+/// take over afterwards. With the store that knows the servers, if there are any.
+pub async fn to_look_at(database: &Database) -> Result<(Dispatcher, Option<Postgres>), CliError> {
+    let (builder, store) = on_database(database, OpenMode::MustExist).await?;
+    Ok((build(builder.roles([Role::Queries])).await?, store))
 }
 
 /// A catalog in memory.
@@ -37,18 +38,22 @@ pub async fn in_memory() -> Result<Dispatcher, CliError> {
     build(catalog().store(Memory::new())).await
 }
 
-async fn on_database(database: &Database, mode: OpenMode) -> Result<Builder, CliError> {
+/// The catalog, and the store that knows the servers, if there are any.
+async fn on_database(
+    database: &Database,
+    mode: OpenMode,
+) -> Result<(Builder, Option<Postgres>), CliError> {
     Ok(match database {
-        Database::File(file) => catalog().store(in_file(file, mode).await?),
+        Database::File(file) => (catalog().store(in_file(file, mode).await?), None),
         Database::Postgres { url, schema } => {
             let store = in_schema(url, schema, mode).await?;
             // The sales report needs SQL in handlers.
             let sales = example_catalog::sales::module();
-            catalog().module(sales).store(store)
+            (catalog().module(sales).store(store.clone()), Some(store))
         }
         Database::UmaDb { url, views } => {
             let log = on_umadb(url).await?;
-            catalog().log(log).views(Sqlite::open(views).await?)
+            (catalog().log(log).views(Sqlite::open(views).await?), None)
         }
     })
 }

@@ -4,24 +4,33 @@ use std::time::Duration;
 use console::Term;
 use cqrs_core::Dispatcher;
 use cqrs_core::app::{SubscriptionHealth, SubscriptionState, SubscriptionStatus};
+use cqrs_postgres::{ClusterHealth, Postgres, ServerRole};
 use tokio::time::sleep;
 
 use super::columns::Column::{Left, Right, Text};
 use super::columns::Columns;
-use super::out::print_line;
+use super::out::{escape_controls, print_line};
 use super::signal::Signal;
 use super::{CliError, args};
 
 /// Time between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Prints the projections and reactions. In a terminal, the table is refreshed until the program is told
-/// to stop.
-pub async fn run(dispatcher: &Dispatcher, status: &args::StatusArgs) -> Result<(), CliError> {
+/// Prints the projections and reactions, and the servers of a PostgreSQL database. In a terminal, the tables are
+/// refreshed until the program is told to stop.
+pub async fn run(
+    dispatcher: &Dispatcher,
+    store: Option<&Postgres>,
+    status: &args::StatusArgs,
+) -> Result<(), CliError> {
     let term = Term::stdout();
     let refreshes = !status.once && std::io::stdout().is_terminal();
     loop {
-        let table = table(&dispatcher.subscriptions().list().await?);
+        let mut table = table(&dispatcher.subscriptions().list().await?);
+        if let Some(store) = store {
+            table.push_str("\n\n");
+            table.push_str(&servers(&store.cluster_health().await));
+        }
         print_line(&table)?;
         if !refreshes {
             return Ok(());
@@ -58,6 +67,63 @@ fn table(all: &[SubscriptionStatus]) -> String {
         ]);
     }
     table.fitted()
+}
+
+/// The servers of the log and of queries, each with the standbys that follow it, and what somebody has to look at.
+fn servers(health: &ClusterHealth) -> String {
+    let mut table = Columns::new([
+        ("SERVER", Left),
+        ("FOR", Left),
+        ("ROLE", Left),
+        ("TIMELINE", Right),
+        ("POSITION", Right),
+        ("LAG", Right),
+        ("STATE", Text),
+    ]);
+    for (server, purpose) in [(&health.log, "log"), (&health.queries, "queries")] {
+        let Some(server) = server else {
+            continue;
+        };
+        let role = match server.role {
+            ServerRole::Leader => "leader",
+            ServerRole::Standby => "standby",
+        };
+        let is_cut_off = server.is_receiving == Some(false);
+        table.row([
+            server.host.clone(),
+            purpose.to_owned(),
+            role.to_owned(),
+            server
+                .timeline
+                .as_ref()
+                .map_or_else(unknown, u32::to_string),
+            server.position.to_string(),
+            lag(server.lag.unwrap_or_default()),
+            (if is_cut_off { "receives nothing" } else { "" }).to_owned(),
+        ]);
+        for standby in &server.standbys {
+            let host = standby.host.iter().map(|host| format!(" ({host})"));
+            let seen = [&standby.state, &standby.synchronous];
+            let states: Vec<_> = seen.into_iter().flatten().map(String::as_str).collect();
+            table.row([
+                host.fold(standby.name.clone(), |name, host| name + &host),
+                String::new(),
+                "standby".to_owned(),
+                String::new(),
+                String::new(),
+                lag(standby.lag.unwrap_or_default()),
+                states.join(", "),
+            ]);
+        }
+    }
+    let reasons = health.reasons().iter();
+    reasons.fold(table.fitted(), |all, reason| {
+        format!("{all}\n{}", escape_controls(reason))
+    })
+}
+
+fn unknown() -> String {
+    "-".to_owned()
 }
 
 fn state(state: &SubscriptionState) -> &'static str {

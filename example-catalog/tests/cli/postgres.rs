@@ -280,3 +280,23 @@ fn terminate_while_appending(schema: &Schema, arguments: &[&str]) -> Run {
     schema.runtime.block_on(unlock).expect("no lock");
     child.wait_with_output().expect("it ends").into()
 }
+
+#[test]
+fn status_shows_the_server() {
+    let Some(schema) = Schema::fresh("status_shows_the_server") else {
+        return;
+    };
+    let program = schema.program();
+    let product = r#"{"product_id": "P1", "name": "N", "description": "", "price": "7"}"#;
+    program.ok(&["send", "CreateProduct", product]);
+    let table = program.ok(&["status"]);
+    let (_, address) = schema.url.rsplit_once('@').expect("a host");
+    let (host, _) = address.split_once('/').expect("a database");
+    let line = table.lines().find(|line| line.contains(host));
+    let line = line.unwrap_or_else(|| panic!("`{host}` is missing:\n{table}"));
+    let words: Vec<_> = line.split_whitespace().collect();
+    let [_, "log", "leader", timeline, "1", "-"] = words[..] else {
+        panic!("{line}");
+    };
+    assert!(timeline.parse::<u32>().is_ok(), "{line}");
+}

@@ -2,11 +2,12 @@ mod pooler;
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_postgres::Row;
 use tracing::info;
 
 use crate::fault::{Fault, Kind};
+use crate::health::ServerRole;
 use crate::known_log::{KnownLog, crash_marker};
 use crate::link::Link;
 use crate::link::connection::Connection;
@@ -70,13 +71,14 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
     let (log, head) = open_log(options, &link, &sql, &schema).await?;
     let link = link.to_log(&log, &sql);
     let read_link = match read_link {
-        None => link.clone(),
+        None => None,
         Some(read_link) => {
             check_copy(&read_link, &log, &sql, &schema).await?;
-            read_link.to_copy(&log, &sql)
+            Some(read_link.to_copy(&log, &sql))
         }
     };
-    let reads = read_link.clone().pool(options)?;
+    let reading = read_link.as_ref().unwrap_or(&link);
+    let reads = reading.clone().pool(options)?;
     let pool = link.clone().pool(options)?;
     let event_sizes = Arc::new(EventSizes::default());
     let engine = Engine::new(
@@ -88,11 +90,8 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
     );
     let transactions = link.handler_session(options).pool(options)?;
     let shared = Shared {
-        read_only: read_link
-            .handler_session(options)
-            .read_only()
-            .pool(options)?,
-        reads_elsewhere: options.read_url.is_some(),
+        read_only: reading.handler_session(options).read_only().pool(options)?,
+        read_link,
         notifier: HeadNotifier::start(link.clone(), sql.clone(), &schema, log.clone()),
         writer: Writer::start(engine, transactions.clone(), options),
         transactions,
@@ -112,6 +111,7 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
         event_sizes,
         link,
         lookups: Semaphore::new(1),
+        cluster_health: Mutex::default(),
         retry_timeout: options.retry_timeout,
         log,
         schema,
@@ -119,13 +119,6 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
         limits: options.writer.limits(),
     };
     Ok(Postgres::new(shared))
-}
-
-/// What a server is in its cluster.
-#[derive(Debug, PartialEq, Eq)]
-enum ServerRole {
-    Primary,
-    Replica,
 }
 
 /// Creates or checks the tables, and reads the end of the log.
@@ -137,7 +130,7 @@ async fn open_log(
 ) -> Result<(KnownLog, Head), ConnectError> {
     let connection = link.open().await.map_err(unreachable)?;
     pooler::refuse(link, &connection).await?;
-    if check_server(&connection, schema).await? == ServerRole::Replica {
+    if check_server(&connection, schema).await? == ServerRole::Standby {
         return Err(ConnectError::Replica);
     }
     if options.migrate {
@@ -205,9 +198,9 @@ async fn check_server(
     }
     let is_replica = row.try_get(2).map_err(|error| refused(error.into()))?;
     Ok(if is_replica {
-        ServerRole::Replica
+        ServerRole::Standby
     } else {
-        ServerRole::Primary
+        ServerRole::Leader
     })
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Connection {
     /// The id of the server process, by which another connection asks whether it is working.
     backend: String,
     host: Host,
+    /// Whether the server was a standby when this was opened.
+    is_to_standby: bool,
     incarnations: Incarnations,
     /// Number of connections that this process had opened before.
     number: u64,
@@ -63,6 +65,7 @@ impl Connection {
         driver: AbortHandle,
         dial: Dial,
         (backend, host): (String, Host),
+        is_to_standby: bool,
         incarnations: Incarnations,
     ) -> Self {
         Self {
@@ -71,6 +74,7 @@ impl Connection {
             dial,
             backend,
             host,
+            is_to_standby,
             incarnations,
             number: OPENED.fetch_add(1, Ordering::Relaxed),
             is_given_up: AtomicBool::new(false),
@@ -86,6 +90,16 @@ impl Connection {
     /// Incarnations of the log and the views at the other end.
     pub(crate) fn incarnations(&self) -> Incarnations {
         self.incarnations
+    }
+
+    /// The name of the server in the address.
+    pub(crate) fn host(&self) -> String {
+        self.dial.hosts.name(self.host)
+    }
+
+    /// Whether the server was a standby when this was opened.
+    pub(crate) fn is_to_standby(&self) -> bool {
+        self.is_to_standby
     }
 
     /// How many connections this process has opened.

@@ -124,6 +124,22 @@ impl Hosts {
         Ok(Opened::new(index, config.connect(tls.clone()).await?))
     }
 
+    /// The name of one of them in the address, with the port.
+    pub(super) fn name(&self, Host(index): Host) -> String {
+        let config = &self.configs[index];
+        let port = config.get_ports().first().copied().unwrap_or(5432);
+        let address = config.get_hostaddrs().first();
+        match (config.get_hosts().first(), address) {
+            (Some(tokio_postgres::config::Host::Tcp(name)), _) => format!("{name}:{port}"),
+            #[cfg(unix)]
+            (Some(tokio_postgres::config::Host::Unix(path)), _) => {
+                format!("{}:{port}", path.display())
+            }
+            (None, Some(address)) => format!("{address}:{port}"),
+            (None, None) => format!("localhost:{port}"),
+        }
+    }
+
     async fn search(&self, tls: &MakeRustlsConnect, refusal: &Mutex<Option<Fault>>) -> Opened {
         let first = self.first();
         let once = timeout(HEAD_START, self.ask(first, tls, refusal));

@@ -167,7 +167,8 @@ impl Link {
             })?;
             let backend = answer.get(0).unwrap_or_default();
             let is_to_leader = self.log.as_ref().is_some_and(|log| !log.is_copy);
-            if is_to_leader && answer.get(1) == Some("t") {
+            let is_to_standby = answer.get(1) == Some("t");
+            if is_to_leader && is_to_standby {
                 return Err(Fault::new(Kind::Lost, "the server is a standby now"));
             }
             let incarnations = match &self.log {
@@ -179,6 +180,7 @@ impl Link {
                 driver,
                 self.dial.clone(),
                 (backend.to_owned(), host),
+                is_to_standby,
                 incarnations,
             ))
         });

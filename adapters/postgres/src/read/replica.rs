@@ -9,9 +9,9 @@ use crate::store::Shared;
 /// another process may have written views without waiting for the disk.
 const WRITTEN: &str = "SELECT pg_current_wal_insert_lsn()::text";
 
-/// A replica that was promoted has nothing more to replay.
-const REPLAYED: &str =
-    "SELECT NOT pg_is_in_recovery() OR pg_last_wal_replay_lsn() >= $1::text::pg_lsn";
+/// What is no replica has nothing to replay.
+const REPLAYED: &str = "\
+    SELECT NOT pg_is_in_recovery() OR pg_last_wal_replay_lsn() >= $1::text::pg_lsn, pg_is_in_recovery()";
 
 /// Maximum pause between two polls. A replica sends no notification of its progress.
 const MAX_POLL_PAUSE: Duration = Duration::from_millis(32);
@@ -26,6 +26,11 @@ pub(crate) async fn replayed(shared: &Shared) -> Result<(), Fault> {
     loop {
         let replica = shared.reads.get_at_once().await?;
         let row = replica.select_one(REPLAYED, &[&written]).await?;
+        if replica.is_to_standby() && !row.try_get(1)? {
+            // It was promoted. Whether it is the leader, or has a log of its own since, a new connection finds out.
+            replica.give_up();
+            continue;
+        }
         drop(replica);
         if row.try_get(0)? {
             return Ok(());

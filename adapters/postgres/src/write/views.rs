@@ -75,7 +75,7 @@ async fn attempt(
 ) -> Result<CommitOutcome, Fault> {
     // A replica is waited for up to the position that the primary has flushed. A checkpoint alone may
     // be that of a reaction, whose effects are not made again by folding, and neither are parked keys.
-    let is_flushed = shared.reads_elsewhere || changes.is_empty() || !batch.parked.is_empty();
+    let is_flushed = shared.read_link.is_some() || changes.is_empty() || !batch.parked.is_empty();
     let durability = if is_flushed {
         Durability::Flushed
     } else {
