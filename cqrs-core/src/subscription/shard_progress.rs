@@ -73,7 +73,7 @@ struct Looks {
 
 /// The time of a position that this process has read.
 #[derive(Clone, Copy)]
-pub(super) enum AsOf {
+pub(super) enum CheckpointReading {
     /// The epoch that was stored with it.
     Epoch(Epoch),
     /// The number of the look.
@@ -271,7 +271,7 @@ impl ShardProgress {
     /// does nothing, if the checkpoint may have been moved back since.
     pub(super) fn mark_standby(
         &self,
-        (position, as_of): (Position, AsOf),
+        (position, as_of): (Position, CheckpointReading),
         incarnation: Incarnation,
     ) -> bool {
         let mut is_current = false;
@@ -555,16 +555,16 @@ impl ShardProgress {
 
 impl ProgressState {
     /// Whether a checkpoint counts that was read like this. If not, it may have been moved back since.
-    fn is_current(&self, as_of: AsOf) -> bool {
+    fn is_current(&self, as_of: CheckpointReading) -> bool {
         match as_of {
-            AsOf::Epoch(epoch) => epoch >= self.rewound_in,
-            AsOf::Look(number) => number > self.looks.outdated,
+            CheckpointReading::Epoch(epoch) => epoch >= self.rewound_in,
+            CheckpointReading::Look(number) => number > self.looks.outdated,
         }
     }
 
     /// Returns whether a position counts that the worker is about to mark in this epoch.
     fn mark_in(&mut self, epoch: Epoch) -> bool {
-        let is_current = self.is_current(AsOf::Epoch(epoch));
+        let is_current = self.is_current(CheckpointReading::Epoch(epoch));
         if is_current {
             self.marked_in = epoch;
         }
@@ -699,7 +699,10 @@ mod tests {
         });
         let mut behind = 0;
         for position in 1..200_000 {
-            let at = (Position::new(position), AsOf::Look(progress.begin_look()));
+            let at = (
+                Position::new(position),
+                CheckpointReading::Look(progress.begin_look()),
+            );
             progress.mark_standby(at, Incarnation::default());
             behind += u32::from(progress.position() < Position::new(position));
         }
@@ -717,19 +720,19 @@ mod tests {
         let claimed = Epoch::UNCLAIMED.next();
         let rewound = claimed.next();
         progress.mark_started((before, claimed), incarnation);
-        let look = AsOf::Look(progress.begin_look());
+        let look = CheckpointReading::Look(progress.begin_look());
         progress.mark_rewound(to, rewound, incarnation);
         progress.mark_started((before, claimed), incarnation);
         progress.mark_reached((before, claimed), before, incarnation);
         assert!(!progress.mark_standby((before, look), incarnation));
-        let roster = AsOf::Epoch(claimed);
+        let roster = CheckpointReading::Epoch(claimed);
         assert!(!progress.mark_standby((before, roster), incarnation));
         assert_eq!(progress.position(), to);
 
         // Those who have read it after that.
-        let look = AsOf::Look(progress.begin_look());
+        let look = CheckpointReading::Look(progress.begin_look());
         assert!(progress.mark_standby((Position::new(4), look), incarnation));
-        let roster = AsOf::Epoch(rewound);
+        let roster = CheckpointReading::Epoch(rewound);
         assert!(progress.mark_standby((Position::new(5), roster), incarnation));
         progress.mark_started((Position::new(6), rewound), incarnation);
         assert_eq!(progress.position(), Position::new(6));

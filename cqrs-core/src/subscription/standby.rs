@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::selection::next_event;
-use super::shard_progress::AsOf;
+use super::shard_progress::CheckpointReading;
 use super::worker::unless;
 use super::{HeldCheckpoint, ShardSelection, Worker};
 use crate::store::{Checkpoint, Epoch, Incarnation, Position, StoreError};
@@ -145,10 +145,10 @@ impl<'w> Standby<'w> {
         let incarnation = progress.view_incarnation();
         let (position, as_of) = match rostered {
             Some((epoch, checkpoint)) if self.is_verified() => {
-                (checkpoint.position, AsOf::Epoch(epoch))
+                (checkpoint.position, CheckpointReading::Epoch(epoch))
             }
             _ => {
-                let as_of = AsOf::Look(progress.begin_look());
+                let as_of = CheckpointReading::Look(progress.begin_look());
                 (self.read().await?, as_of)
             }
         };
@@ -167,7 +167,7 @@ impl<'w> Standby<'w> {
     /// The same, as of now.
     async fn glance(&mut self) -> Result<(), StoreError> {
         let progress = &self.worker.progress;
-        let as_of = AsOf::Look(progress.begin_look());
+        let as_of = CheckpointReading::Look(progress.begin_look());
         let incarnation = progress.view_incarnation();
         let position = self.read().await?;
         // The log may have been read further than up to the last event of the checkpoint.
@@ -202,7 +202,7 @@ impl<'w> Standby<'w> {
         let range = (position.max(*up_to), None);
         let next = next_event(&**log, progress.query(), selection.as_ref(), range).await?;
         *up_to = next.none_up_to;
-        progress.mark_standby((*up_to, AsOf::Look(number)), incarnation);
+        progress.mark_standby((*up_to, CheckpointReading::Look(number)), incarnation);
         progress.mark_looked(number);
         progress.mark_pending(next.event.is_some(), self.worker.following.stuck_after);
         progress.mark_checkpoint(position, incarnation);
