@@ -1,11 +1,13 @@
 //! How a dispatcher stops, and how a program waits until it has come to rest.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::app::{Builder, SubscriptionState};
+use cqrs_core::app::{Builder, Role, SubscriptionState, WaitError};
 use cqrs_core::error::{Failure, QueryErrorKind};
 use cqrs_core::prelude::*;
+use cqrs_core::store::EventLogExt;
 use futures_util::future::poll_immediate;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -141,7 +143,7 @@ mod orders {
     }
 }
 
-use orders::{Count, Gate, Pack, Place, Steps};
+use orders::{Count, Gate, Pack, Place, StepList, Steps};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -291,6 +293,70 @@ async fn a_query_that_still_waits_fails_with_the_shutdown() {
         assert!(is_pending, "there is no such event");
         app.shutdown(LONG).await.expect("all is done");
         let error = waiting.await.expect_err("nobody gets there");
+        assert!(
+            matches!(error.kind(), QueryErrorKind::Failed(Failure::ShutDown)),
+            "{error}"
+        );
+    })
+    .await;
+}
+
+/// It is the projection that keeps this query from an answer, and not the shutdown that has begun.
+#[tokio::test]
+async fn a_projection_that_is_paused_during_a_shutdown_keeps_its_own_error() {
+    on_each_with(orders::module(), with_open_gate, |first| async move {
+        first.shutdown(LONG).await.expect("there is nothing to do");
+        let (gate, mut begun) = gate(0);
+        let app = other(&first, &gate).await;
+        app.execute(Place { order: 1 }).await.expect("is recorded");
+        assert_eq!(begun.recv().await, Some("pack_it"));
+        let query = app.query(Steps).after_position(Position::new(9));
+        let mut waiting = query.max_wait(LONG).into_future();
+        assert!(poll_immediate(&mut waiting).await.is_none());
+        let mut stopping = pin!(app.shutdown(LONG));
+        assert!(poll_immediate(&mut stopping).await.is_none());
+        assert!(app.query(Steps).await.is_err(), "the shutdown has begun");
+        let paused = app.subscriptions().pause("steps", "inventory").await;
+        paused.expect("is paused");
+        let error = waiting.await.expect_err("nobody gets there");
+        let QueryErrorKind::NotCaughtUp(behind) = error.kind() else {
+            panic!("{error}");
+        };
+        assert_eq!(behind.paused.as_deref(), Some("inventory"));
+        gate.open.add_permits(1);
+        let _ = stopping.await;
+    })
+    .await;
+}
+
+/// The command is carried out all the same.
+#[tokio::test]
+async fn a_command_that_still_waits_for_a_projection_tells_of_the_shutdown() {
+    on_each_with(orders::module(), with_open_gate, |first| async move {
+        first.shutdown(LONG).await.expect("there is nothing to do");
+        // Nobody handles the events.
+        let app = Dispatcher::builder().module(orders::module());
+        let app = app.provide(gate(0).0).stores_of(&first);
+        let app = app.roles([Role::Commands, Role::Queries]).build().await;
+        let app = app.expect("builds");
+        let before = app.log().head().await.expect("is read");
+        let place = app.execute(Place { order: 1 });
+        let place = place.and_wait_for::<StepList>().max_wait(LONG);
+        let mut waiting = place.into_future();
+        while app.log().heads().position() == before {
+            assert!(poll_immediate(&mut waiting).await.is_none());
+            tokio::task::yield_now().await;
+        }
+        let (waited, _) = tokio::join!(waiting, app.shutdown(LONG));
+        let error = waited.expect_err("nobody gets there");
+        let text = error.to_string();
+        assert!(
+            text.ends_with(" failed: the dispatcher was shut down"),
+            "{text}"
+        );
+        let WaitError::Recorded { error, .. } = error else {
+            panic!("it is carried out: {error}");
+        };
         assert!(
             matches!(error.kind(), QueryErrorKind::Failed(Failure::ShutDown)),
             "{error}"

@@ -9,7 +9,7 @@ use super::answering::{Answering, AnsweringVersion, EarlierVersion, any_change};
 use super::inner::{Inner, QuerySlot};
 use super::query::{QueryWait, Reached};
 use super::wanted::Wanted;
-use crate::error::{QueryError, Rebuilding};
+use crate::error::{Failure, QueryError, Rebuilding};
 use crate::handler::{Context, QueryInputs, QueryScope};
 use crate::store::{Incarnation, Position};
 use crate::subscription::{Progress, unless};
@@ -149,11 +149,13 @@ impl Inner {
             let sources = match self.sources(slot) {
                 Ok(sources) => sources,
                 Err(rebuilding) => {
-                    // It may be complete in a moment.
-                    if timeout(left, slot.changed()).await.is_err() {
-                        return Err(rebuilding.into());
+                    // It may be complete in a moment, and will not be after a shutdown.
+                    let changed = timeout(left, slot.changed());
+                    match unless(self.lifecycle.draining(), changed).await {
+                        Some(Ok(())) => continue,
+                        Some(Err(_)) => return Err(rebuilding.into()),
+                        None => return Err(Failure::ShutDown.into()),
                     }
-                    continue;
                 }
             };
             let limits = (left, wait.longest());
@@ -173,28 +175,31 @@ impl Inner {
     /// there is one, for at most this time.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none, or a shutdown begins before there is.
     pub(super) async fn answering_progress(
         &self,
         place: usize,
         max_wait: Duration,
-    ) -> Result<Progress, Rebuilding> {
+    ) -> Result<Progress, QueryError> {
         let started = Instant::now();
         loop {
             let Some(answering) = &self.answering[place] else {
                 return Ok(self.workers[place].clone());
             };
             let mut changes = answering.answering();
-            let found = changes.borrow_and_update().clone();
-            match found {
+            let answer = changes.borrow_and_update().clone();
+            match answer {
                 Answering::Own => return Ok(self.workers[place].clone()),
                 Answering::Earlier(earlier) if earlier.has_all_of(answering) => {
                     return Ok(earlier.progress.clone());
                 }
                 Answering::Earlier(_) | Answering::None => {
                     let left = max_wait.saturating_sub(started.elapsed());
-                    if timeout(left, changes.changed()).await.is_err() {
-                        return Err(answering.rebuilding());
+                    let found = timeout(left, changes.changed());
+                    match unless(self.lifecycle.draining(), found).await {
+                        Some(Ok(_)) => {}
+                        Some(Err(_)) => return Err(answering.rebuilding().into()),
+                        None => return Err(Failure::ShutDown.into()),
                     }
                 }
             }

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::Receipt;
-use crate::error::{CommandError, QueryError, Rejected};
+use crate::error::{CommandError, Failure, QueryError, QueryErrorKind, Rejected};
 use crate::report::report;
 
 /// The error of a command that was to be [waited for](super::ExecuteCall::and_wait_for). The variants
@@ -14,16 +14,26 @@ pub enum WaitError<E = Rejected> {
     /// The command was carried out: only the wait failed. A query
     /// [after](super::QueryCall::after) the receipt continues it.
     #[error(
-        "the command `{}` was carried out, and the wait for its events at position {} failed: {error}",
+        "the command `{}` was carried out, and the wait for its events at position {} failed: {}",
         .receipt.command(),
-        .receipt.last()
+        .receipt.last(),
+        reason(error)
     )]
     Recorded {
         /// The result of the command.
         receipt: Receipt,
-        /// The error of the wait: usually [`NotCaughtUp`](crate::error::QueryErrorKind::NotCaughtUp).
+        /// The error of the wait: usually [`NotCaughtUp`](crate::error::QueryErrorKind::NotCaughtUp), or
+        /// [`ShutDown`](crate::error::Failure::ShutDown).
         error: QueryError,
     },
+}
+
+/// The error of a wait in words. That of a shutdown says that nothing was done, which is so for queries only.
+fn reason(error: &QueryError) -> String {
+    match error.kind() {
+        QueryErrorKind::Failed(Failure::ShutDown) => "the dispatcher was shut down".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 impl<E> WaitError<E> {
