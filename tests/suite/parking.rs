@@ -487,10 +487,23 @@ async fn the_first_event_of_a_parked_key_can_be_skipped() {
             "{refused:?}"
         );
         for name in ["carts", "reserving"] {
+            let paused = subscriptions.pause(name, "ticket 4711").await;
+            paused.expect("is paused");
             subscriptions
                 .skip(name, at, "ticket 4711")
                 .await
                 .expect("is skipped");
+            // Its events after that are not handled yet.
+            let key = parked(&apps[0], name).await.remove(0);
+            assert_eq!((key.first, key.is_released), (at.plus(1), true));
+            let former = format!("failed at the event at position {at} ");
+            let words = "released, and not handled yet; was parked because ";
+            assert!(
+                key.cause.starts_with(words) && key.cause.contains(&former),
+                "{}",
+                key.cause
+            );
+            subscriptions.resume(name).await.expect("goes on");
             let skipped = subscriptions.skipped(name).await.expect("is read");
             assert_eq!((skipped[0].position, skipped.len()), (at, 1));
             assert_eq!(skipped[0].reason, "ticket 4711");

@@ -301,12 +301,18 @@ impl Subscriptions<'_> {
     }
 
     /// The parked keys of a projection or reaction with `on_failure = "park"`, in the order of their first
-    /// events, each with the error of that event. Of a projection, those of this program's version.
+    /// events, each with the error of that event. Of a projection, those of this program's version. One that is
+    /// released is listed until its events are handled: its `cause` then says so, with the former error, since its
+    /// first event is another one after a [`skip`](Self::skip).
     ///
     /// # Errors
     /// When the store fails, or there is no projection or reaction with this name.
     pub async fn parked(&self, name: &str) -> Result<Vec<ParkedKey>, OperationError> {
-        self.named(name)?.parked().await
+        let mut parked = self.named(name)?.parked().await?;
+        for ParkedKey { cause, .. } in parked.iter_mut().filter(|key| key.is_released) {
+            *cause = format!("released, and not handled yet; was parked because {cause}");
+        }
+        Ok(parked)
     }
 
     /// Releases a parked key, which is the id of the aggregate in `partition = ..`. The process that handles
