@@ -164,7 +164,7 @@ async fn a_bookmark_of_another_log_is_refused() {
     let other = other.store(Memory::new()).build().await.expect("builds");
     let foreign = other.execute(title("Emma")).await.expect("is added");
     on_each(titles::module(), |app| async move {
-        app.execute(title("Emma")).await.expect("is added");
+        let emma = app.execute(title("Emma")).await.expect("is added");
         let text = format!(
             "the bookmark `{}` is of another log than that of this dispatcher",
             foreign.bookmark()
@@ -184,7 +184,15 @@ async fn a_bookmark_of_another_log_is_refused() {
         let refused = app.query_json("CountTitles", b"{}").after(&foreign).await;
         let error = refused.expect_err("is refused").to_string();
         assert!(error.ends_with(&text), "{error}");
-        assert_eq!(session.bookmark(), foreign.bookmark(), "it is not hidden");
+        // It is not handed on, and hides nothing that the session writes.
+        let next = app.session().after(session.bookmark());
+        let answer = next.query(CountTitles {}).after(&emma).await;
+        assert_eq!(answer.expect("answers"), 1);
+        let receipt = session.execute(title("Lady Susan")).await;
+        let receipt = receipt.expect("commands are carried out");
+        assert_eq!(session.bookmark(), receipt.bookmark());
+        let next = app.session().after(session.bookmark());
+        assert_eq!(next.query(CountTitles {}).await.expect("answers"), 2);
     })
     .await;
 }

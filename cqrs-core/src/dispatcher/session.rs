@@ -108,10 +108,10 @@ impl Session {
     }
 
     /// The place up to which the session has written, to be passed on as text: a session in any process
-    /// can continue from there.
+    /// can continue from there. A bookmark of another log, with which queries of this session fail, is not handed
+    /// on.
     pub fn bookmark(&self) -> Bookmark {
-        self.foreign
-            .unwrap_or_else(|| self.dispatcher.bookmark(&self.written.wanted()))
+        self.dispatcher.bookmark(&self.written.wanted())
     }
 
     fn executing<'s, C>(&'s self, mut call: ExecuteCall<'s, C>) -> ExecuteCall<'s, C> {
