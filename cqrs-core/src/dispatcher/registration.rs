@@ -5,7 +5,7 @@ use crate::store::{ProjectionVersion, StoreError, VersionChange, VersionStep, Vi
 use crate::wiring::{BuildError, Plan, PlannedProjection, Problems, Stores};
 
 /// Registers the versions of the projections, and returns all stored versions of each, in the order of the
-/// plan. None for a store that keeps none.
+/// plan. None for a store that keeps none. Warns of code that is accepted in vain.
 ///
 /// # Errors
 /// [`BuildError::Wiring`] with all projections whose version was built by other code.
@@ -13,12 +13,17 @@ pub(super) async fn register(
     plan: &Plan,
     stores: &Stores,
     is_held: bool,
+    warnings: &mut Problems,
 ) -> Result<Vec<Vec<ProjectionVersion>>, BuildError> {
     let mut problems = Problems::default();
     let mut all = Vec::with_capacity(plan.projections.len());
     for projection in &plan.projections {
         let versions = match stores.of_projection(projection) {
-            Some(views) => register_one(projection, views, is_held, &mut problems).await?,
+            Some(views) => {
+                let versions = register_one(projection, views, is_held, &mut problems).await?;
+                projection.warn_of_unchanged(&projection.blueprint(), &versions, warnings);
+                versions
+            }
             None => Vec::new(),
         };
         all.push(versions);

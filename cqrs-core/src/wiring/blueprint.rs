@@ -46,6 +46,32 @@ impl PlannedProjection {
         self.entry.unchanged == Some(blueprint.fingerprint().get())
     }
 
+    /// Warns of an `unchanged` that names neither this code nor any by which the version was built.
+    pub(crate) fn warn_of_unchanged(
+        &self,
+        blueprint: &Blueprint,
+        stored: &[ProjectionVersion],
+        warnings: &mut Problems,
+    ) {
+        let (name, version) = (self.entry.name, self.entry.version);
+        let Some(unchanged) = self.entry.unchanged.map(Fingerprint::new) else {
+            return;
+        };
+        let built = stored.iter().filter(|it| it.version == version);
+        let known = built.flat_map(|it| &it.blueprints).chain([blueprint]);
+        if known.map(Blueprint::fingerprint).any(|it| it == unchanged) {
+            return;
+        }
+        warnings.add(
+            format!(
+                "`unchanged = \"{unchanged}\"` of projection `{name}` accepts nothing: it names neither this \
+                 code nor any that has built version {version}"
+            ),
+            [self.entry.source],
+            "nothing in its place: there is no change to accept",
+        );
+    }
+
     /// Reports that the version was built by other code.
     pub(crate) fn report_change(
         &self,
@@ -58,10 +84,15 @@ impl PlannedProjection {
         let built_by = built.and_then(|it| it.blueprints.last());
         let changes = built_by.map(|it| blueprint.changes_from(it));
         let next = stored.iter().map(|it| it.version).max().unwrap_or(version) + 1;
+        let other = self.entry.unchanged.map(|unchanged| {
+            let unchanged = Fingerprint::new(unchanged);
+            format!("; `unchanged = \"{unchanged}\"` accepts other code than this")
+        });
         problems.add(
             format!(
-                "version {version} of projection `{name}` was built by other code: {}",
-                changes.unwrap_or_default().join(", ")
+                "version {version} of projection `{name}` was built by other code: {}{}",
+                changes.unwrap_or_default().join(", "),
+                other.unwrap_or_default()
             ),
             [self.entry.source],
             format!(

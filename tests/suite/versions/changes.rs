@@ -75,7 +75,37 @@ async fn a_change_is_not_accepted_for_the_next_one() {
     let app = builder.build().await.expect("builds");
     // Its attribute is that of other code.
     let text = problem(&app, stale::module()).await;
-    assert!(text.contains("`#[on] fn scored` has changed"), "{text}");
+    let words = "`#[on] fn scored` has changed; `unchanged = \"13bf6642daf371b6\"` accepts other code than this";
+    assert!(text.contains(words), "{text}");
+}
+
+#[tokio::test]
+async fn code_that_is_accepted_in_vain_is_warned_of() {
+    on_each_twice(points::module(), async |[builder, _]| {
+        // It is the first one here.
+        let app = builder.module(stale::module()).build().await;
+        let app = app.expect("there is nothing to accept");
+        let [warning] = app.warnings() else {
+            panic!("{:?}", app.warnings());
+        };
+        let what = "`unchanged = \"13bf6642daf371b6\"` of projection `tallies` accepts nothing: it names neither \
+                    this code nor any that has built version 1";
+        assert_eq!(warning.what, what);
+    })
+    .await;
+    on_each_twice(points::module(), async |[builder, _]| {
+        let app = builder.module(first::module()).build().await;
+        let app = app.expect("builds");
+        for program in [accepted::module(), first::module(), accepted::module()] {
+            let accepted = beside(&app, program).build().await.expect("builds");
+            assert_eq!(
+                accepted.warnings(),
+                [],
+                "it names what has built the version"
+            );
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
