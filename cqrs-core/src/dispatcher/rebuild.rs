@@ -58,7 +58,7 @@ impl<'d> Subscriptions<'d> {
     /// After a crash, either goes on from its checkpoint.
     ///
     /// # Errors
-    /// [`OperationError::AlreadyLive`] if the views of a version were to be built again that writes tables with
+    /// [`OperationError::WritesSql`] if the views of a version were to be built again that writes tables with
     /// SQL, which only another version builds beside them. [`OperationError::NotAProjection`] for a reaction, whose
     /// effects are never repeated.
     pub async fn rebuild(&self, name: &str) -> Result<Rebuild<'d>, OperationError> {

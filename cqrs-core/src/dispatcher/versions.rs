@@ -47,7 +47,10 @@ impl Subscriptions<'_> {
         let stored = versions.change(VersionStep::Hold).await?;
         let own = versions.own(&stored)?;
         if own.is_live {
-            return Err(versions.already_live());
+            return Err(OperationError::AlreadyLive {
+                name: versions.progress.name(),
+                version: versions.version,
+            });
         }
         Ok(())
     }
@@ -200,13 +203,6 @@ impl StoredVersions<'_> {
         let mut stored = stored.iter();
         let own = stored.find(|it| it.version == self.version);
         own.ok_or_else(|| self.unknown(self.version))
-    }
-
-    pub(super) fn already_live(&self) -> OperationError {
-        OperationError::AlreadyLive {
-            name: self.progress.name(),
-            version: self.version,
-        }
     }
 
     /// The error of a version that cannot be dropped.

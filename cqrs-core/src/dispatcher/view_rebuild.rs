@@ -72,7 +72,7 @@ impl<'d> ViewRebuild<'d> {
     /// Starts the workers.
     ///
     /// # Errors
-    /// [`OperationError::AlreadyLive`] for a projection that writes with SQL: its tables are not known.
+    /// [`OperationError::WritesSql`] for a projection that writes with SQL: its tables are not known.
     pub(super) async fn start(
         subscriptions: &Subscriptions<'d>,
         versions: StoredVersions<'d>,
@@ -82,7 +82,10 @@ impl<'d> ViewRebuild<'d> {
         let mut projection = PlannedProjection::new(inner.projections[place]);
         projection.read_by(&inner.conversions.tags, &inner.upcasters);
         if projection.takes_transaction() || projection.setup.is_some() {
-            return Err(versions.already_live());
+            return Err(OperationError::WritesSql {
+                name: versions.progress.name(),
+                version: versions.version,
+            });
         }
         let own = versions.progress;
         let (name, views) = (own.name(), own.views());

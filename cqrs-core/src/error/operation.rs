@@ -154,11 +154,23 @@ pub enum OperationError {
         /// The version.
         version: u32,
     },
-    /// The version of this program is live, or has been.
+    /// The version of this program is live, so it cannot be held.
     #[error(
-        "version {version} of projection `{name}` is live already: raise `version` to build it anew"
+        "version {version} of projection `{name}` is live already, and only one that is not can be held: \
+         start the next one with `hold_versions(true)`, or `switch` to another one in a program that has it"
     )]
     AlreadyLive {
+        /// Name of the projection.
+        name: &'static str,
+        /// The version.
+        version: u32,
+    },
+    /// The version writes tables with SQL, so its views cannot be built again beside themselves.
+    #[error(
+        "version {version} of projection `{name}` writes tables with SQL, which only another version builds \
+         beside them: raise `version`"
+    )]
+    WritesSql {
         /// Name of the projection.
         name: &'static str,
         /// The version.

@@ -101,6 +101,11 @@ async fn the_live_version_answers_while_a_new_one_is_held() {
             held,
             Err(OperationError::AlreadyLive { version: 2, .. })
         ));
+        let text = held.expect_err("it is live").to_string();
+        assert!(
+            text.contains("start the next one with `hold_versions(true)`"),
+            "{text}"
+        );
         let back = old.subscriptions().switch(NAME).await;
         back.expect("it was live");
         assert_eq!(live(&new).await, (1, vec![1, 2]));
