@@ -147,6 +147,16 @@ impl AnsweringVersion {
         }
     }
 
+    /// Progress of the earlier version, if that answers all queries.
+    pub(super) fn earlier_progress(&self) -> Option<(u32, Progress)> {
+        match &*self.answer.borrow() {
+            Answering::Earlier(earlier) if earlier.has_all_of(self) => {
+                Some((earlier.version, earlier.progress.clone()))
+            }
+            Answering::Earlier(_) | Answering::Own | Answering::None => None,
+        }
+    }
+
     /// Whether some queries are not answered.
     pub(super) fn is_partly_unanswered(&self) -> bool {
         match &*self.answer.borrow() {

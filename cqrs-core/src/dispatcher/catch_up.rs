@@ -1,7 +1,8 @@
+use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use super::Inner;
 use crate::store::EventLogExt;
@@ -50,6 +51,9 @@ impl Inner {
     /// stopped counts as caught up: for how long is up to an operator.
     pub(super) async fn catch_up(&self, place: usize) {
         let mut pause = MIN_PAUSE;
+        // Before the first look, so that no change is missed in between.
+        let versions = self.answering[place].as_ref();
+        let mut changes = versions.map(|answering| answering.answering());
         loop {
             // The version that answers queries. Another one may, later.
             let answering = self.answering_progress(place, LOOK_TIME).await;
@@ -58,8 +62,19 @@ impl Inner {
             {
                 break;
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(MAX_PAUSE);
+            let other_answers = async {
+                match &mut changes {
+                    Some(changes) => {
+                        // An error would mean that the sender is gone, but `self` has it.
+                        let _ = changes.changed().await;
+                    }
+                    None => pending().await,
+                }
+            };
+            pause = match timeout(pause, other_answers).await {
+                Ok(()) => MIN_PAUSE,
+                Err(_) => (pause * 2).min(MAX_PAUSE),
+            };
         }
         self.catch_up.complete(place);
     }

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use super::{Dispatcher, Inner};
+use crate::store::Position;
 
 /// The answer to a probe of an orchestrator or a load balancer: see [`Dispatcher::liveness`] and
 /// [`Dispatcher::readiness`].
@@ -69,17 +70,8 @@ impl Dispatcher {
             Some(format!("a view store fails: {error}"))
         });
         let head = inner.log.heads().position();
-        let projections = inner.catch_up.missing().map(|place| {
-            let health = inner.workers[place].health();
-            let reason = match health.state.to_string() {
-                reason if reason.is_empty() => reason,
-                reason => format!(" ({reason})"),
-            };
-            format!(
-                "projection `{}` has not caught up: it is at position {} of {head}{reason}",
-                health.name, health.position
-            )
-        });
+        let missing = inner.catch_up.missing();
+        let projections = missing.map(|place| inner.awaited_for_readiness(place, head));
         let unanswered = inner
             .answering
             .iter()
@@ -101,6 +93,38 @@ impl Dispatcher {
 }
 
 impl Inner {
+    /// Why a projection has not been found to be caught up.
+    fn awaited_for_readiness(&self, place: usize, head: Position) -> String {
+        let own = &self.workers[place];
+        let answering = self.answering[place].as_ref();
+        let earlier = answering.and_then(|it| it.earlier_progress());
+        let (version, progress) = match &earlier {
+            Some((version, progress)) => (format!("version {version} of "), progress),
+            None => (String::new(), own),
+        };
+        let is_unanswered = answering.is_some_and(|it| !it.is_settled()) && earlier.is_none();
+        let health = progress.health();
+        let reason = match health.state.to_string() {
+            reason if reason.is_empty() => reason,
+            reason => format!(" ({reason})"),
+        };
+        let (name, at) = (health.name, health.position);
+        if is_unanswered && at >= head {
+            return format!(
+                "projection `{name}` is at the head of the log, position {head}, and waits to become live{reason}"
+            );
+        }
+        if at >= head {
+            return format!(
+                "{version}projection `{name}` is at the head of the log, position {head}, and is about to be \
+                 checked{reason}"
+            );
+        }
+        format!(
+            "{version}projection `{name}` has not caught up: it is at position {at} of {head}{reason}"
+        )
+    }
+
     /// The tasks that ended before a shutdown, as reasons.
     fn lost_tasks(&self) -> impl Iterator<Item = String> {
         let lost = self.lifecycle.lost_tasks().into_iter();

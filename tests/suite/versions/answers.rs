@@ -169,10 +169,9 @@ async fn nothing_answers_for_other_fields_until_the_version_is_live() {
         }
         let readiness = new.readiness();
         let text = readiness.to_string();
-        assert!(
-            !readiness.is_ok() && text.contains("projection `tallies`"),
-            "{text}"
-        );
+        let words =
+            "projection `tallies` is at the head of the log, position 1, and waits to become live";
+        assert!(!readiness.is_ok() && text.contains(words), "{text}");
         let mut watch = new.watch(of.clone()).max_wait(LIMIT);
         let (answer, switched) = tokio::join!(watch.next(), async {
             new.subscriptions().switch(NAME).await
