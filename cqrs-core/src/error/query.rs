@@ -56,6 +56,8 @@ pub struct NotCaughtUp {
     pub kind: &'static str,
     /// Name of the projection or reaction.
     pub name: &'static str,
+    /// The version of the projection, if an earlier one answers in place of that of this program.
+    pub version: Option<u32>,
     /// The position that it has reached.
     pub at: Position,
     /// The requested position.
@@ -101,6 +103,7 @@ impl NotCaughtUp {
         Self {
             kind,
             name,
+            version: None,
             at,
             wanted,
             waited: within,
@@ -118,6 +121,7 @@ impl fmt::Display for NotCaughtUp {
         let Self {
             kind,
             name,
+            version,
             at,
             wanted,
             waited,
@@ -125,6 +129,9 @@ impl fmt::Display for NotCaughtUp {
             paused,
             stopped,
         } = self;
+        if let Some(version) = version {
+            write!(f, "version {version} of ")?;
+        }
         if let Some(reason) = paused {
             return write!(
                 f,

@@ -13,6 +13,8 @@ pub(crate) struct SubscriptionInfo {
     /// The same in the store, if it was renamed the one that it had before.
     pub(crate) stored_name: &'static str,
     pub(crate) kind: SubscriptionKind,
+    /// The version of the projection, if it is not that of the program.
+    pub(crate) version: Option<u32>,
     /// Name of the subscription in the store.
     pub(crate) subscription: String,
     /// The events of the subscription.

@@ -335,7 +335,10 @@ impl Progress {
         let state = state_of(shards);
         let why = Some(state.to_string());
         let of = (self.info.kind.as_str(), self.info.name);
-        let mut error = NotCaughtUp::new(of, position_of(shards), wanted, within);
+        let mut error = NotCaughtUp {
+            version: self.info.version,
+            ..NotCaughtUp::new(of, position_of(shards), wanted, within)
+        };
         match state {
             SubscriptionState::CatchingUp
             | SubscriptionState::Running

@@ -648,6 +648,7 @@ mod tests {
             name: "test",
             stored_name: "test",
             kind: SubscriptionKind::Projection,
+            version: None,
             subscription: "projection:test".to_owned(),
             query: EventQuery::typed(["opened"]),
             partition: None,

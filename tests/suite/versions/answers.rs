@@ -185,3 +185,32 @@ async fn nothing_answers_for_other_fields_until_the_version_is_live() {
     })
     .await;
 }
+
+/// Whoever waits for the version that answers learns which one that is.
+#[tokio::test]
+async fn the_version_that_answers_is_named_if_nobody_feeds_it() {
+    on_each_twice(points::module(), async |[one, other]| {
+        let old = one.module(first::module()).build().await.expect("builds");
+        let position = score(&old, 1).await;
+        settled(&old, position).await;
+        old.shutdown(LIMIT).await.expect("ends");
+        let builder = other.module(second::module()).hold_versions(true);
+        let new = builder.build().await.expect("builds");
+        let position = score(&new, 2).await;
+        settled(&new, position).await;
+        let query = new.query(second::PointsOf { player: 1 });
+        let query = query.after_position(position);
+        let error = query.max_wait(Duration::from_millis(50)).await;
+        let error = error.expect_err("nobody feeds it");
+        let QueryErrorKind::NotCaughtUp(behind) = error.kind() else {
+            panic!("another error: {error}");
+        };
+        assert_eq!((behind.version, behind.at.get()), (Some(1), 1));
+        let words = "version 1 of projection `tallies` reached position 1 but not 2 within";
+        assert!(error.to_string().starts_with(words), "{error}");
+        let text = new.readiness().to_string();
+        let words = "version 1 of projection `tallies` ";
+        assert!(new.readiness().is_ok() || text.starts_with(words), "{text}");
+    })
+    .await;
+}
