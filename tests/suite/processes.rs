@@ -11,6 +11,7 @@ mod refold;
 mod rentals;
 mod several;
 mod skips;
+mod unrecorded;
 mod wiring;
 
 use std::time::Duration;

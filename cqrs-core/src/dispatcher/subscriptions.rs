@@ -182,7 +182,8 @@ impl Subscriptions<'_> {
     /// are handled. If several ids are parked at the event, it is skipped for all of them.
     ///
     /// An event of a process manager may concern several instances. It is skipped for those that have not
-    /// handled it: if some shards have stopped at it, for the instances of these.
+    /// handled it: if some shards have stopped at it, for the instances of these. An instance that is parked for a
+    /// command or a deadline forgets the commands that the event has caused, or that deadline.
     ///
     /// # Errors
     /// [`OperationError::NotNext`] if another event is the next one.

@@ -103,13 +103,13 @@ impl HeldCheckpoint {
         self.commit(page, handled, changes).await
     }
 
-    /// Parks a key for a reason that is no event: from this position on, whose event may be handled. Returns
-    /// `false` if too many keys are parked.
+    /// Parks a key for a reason that is no event: from this position on, whose event may be handled. Writes changes
+    /// with that. Returns `false`, and does neither, if too many keys are parked.
     pub(crate) async fn park_from(
         &mut self,
         handled: Position,
         (key, first): (String, Position),
-        cause: String,
+        (cause, changes): (String, Vec<ViewChange>),
     ) -> Result<bool, Interruption> {
         let info = self.progress.info();
         let shards = self.views.view_capabilities().shards;
@@ -133,7 +133,7 @@ impl HeldCheckpoint {
             position: handled,
             last_event: self.last_event,
         };
-        let batch = self.batch_to(to, Vec::new(), vec![ParkedChange::Park(key.clone())])?;
+        let batch = self.batch_to(to, changes, vec![ParkedChange::Park(key.clone())])?;
         self.write(batch).await?;
         trace::parks(&subscription, &key);
         Ok(true)

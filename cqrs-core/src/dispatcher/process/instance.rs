@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::skips::Skips;
 use crate::auth::ActorData;
 use crate::error::{Error, Result};
 use crate::message::{Effect, Effects};
@@ -46,6 +47,21 @@ pub(super) struct Instance {
     pub(super) commands: Vec<PendingCommand>,
     /// At most one per event type.
     pub(super) deadlines: Vec<PendingDeadline>,
+    /// The command or deadline for which it was parked last, until that is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) parked: Option<ParkedEffect>,
+}
+
+/// What an instance is parked for, if it is a command or a deadline. An operator who skips the position drops that.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct ParkedEffect {
+    /// Position of the event that caused it.
+    pub(super) position: Position,
+    /// The deadline. `None` for the commands that the event caused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) deadline: Option<CommandId>,
+    /// How often the position had been skipped before.
+    pub(super) skips: usize,
 }
 
 /// A place in the log, and its time.
@@ -148,6 +164,7 @@ impl Instance {
             rejected: None,
             commands: Vec::new(),
             deadlines: Vec::new(),
+            parked: None,
         }
     }
 
@@ -199,6 +216,53 @@ impl Instance {
         let commands = self.commands.iter().map(|command| command.id);
         let mut ids = commands.chain(self.deadlines.iter().map(|deadline| deadline.id));
         ids.any(|own| own == id)
+    }
+
+    /// The position of the event that has caused one of them. Without an id, of the first command.
+    pub(super) fn cause_of(&self, id: Option<CommandId>) -> Option<Position> {
+        let commands = self.commands.iter().map(|it| (it.id, it.origin));
+        let deadlines = self.deadlines.iter().map(|it| (it.id, it.origin));
+        let mut all = commands.chain(deadlines);
+        let found = match id {
+            Some(id) => all.find(|(own, _)| *own == id),
+            None => all.next(),
+        };
+        found.map(|(_, origin)| origin.position)
+    }
+
+    /// Notes that it is parked for one of them, at this position.
+    pub(super) fn park(
+        &mut self,
+        key: &str,
+        (position, id): (Position, Option<CommandId>),
+        skips: &Skips,
+    ) {
+        // What was skipped until now concerns what it was parked for before.
+        self.forget_parked(key, skips);
+        let mut deadlines = self.deadlines.iter().map(|deadline| deadline.id);
+        self.parked = Some(ParkedEffect {
+            position,
+            deadline: deadlines.find(|deadline| Some(*deadline) == id),
+            skips: skips.count(key, position),
+        });
+    }
+
+    /// Forgets what it is parked for, if that is skipped by now. Returns whether it was.
+    pub(super) fn forget_parked(&mut self, key: &str, skips: &Skips) -> bool {
+        let Some(parked) = self.parked else {
+            return false;
+        };
+        if skips.count(key, parked.position) <= parked.skips {
+            return false;
+        }
+        if let Some(id) = parked.deadline {
+            self.deadlines.retain(|deadline| deadline.id != id);
+        } else {
+            let commands = &mut self.commands;
+            commands.retain(|command| command.origin.position != parked.position);
+        }
+        self.parked = None;
+        true
     }
 
     /// Counts an event after the end.

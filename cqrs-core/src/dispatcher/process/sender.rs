@@ -55,10 +55,8 @@ pub(super) enum TaskReport {
 
 /// A command that was not carried out, or the event of a deadline that was not recorded.
 pub(super) struct Unsent {
-    /// Position of the event that caused it, if it is known.
-    pub(super) cause: Option<Position>,
     pub(super) error: String,
-    /// Its id, if that is known.
+    /// Its id. `None` for the first command of the instance.
     pub(super) id: Option<CommandId>,
     /// Whether it needs an event that is newer than this program.
     pub(super) is_outdated: bool,
@@ -111,7 +109,6 @@ impl Sender {
         // A panic of its own code, or of a `Drop` of the program's.
         let unsent = sent.unwrap_or_else(|panic| {
             Some(Unsent {
-                cause: None,
                 error: format!("it panicked: {panic}"),
                 id: None,
                 is_outdated: false,
@@ -318,8 +315,6 @@ impl Sender {
             Ok(Err(Unrecorded::Failed(error))) | Err(error) => (error, false),
         };
         let unsent = Unsent {
-            // The instance is parked where it is.
-            cause: None,
             error: describe_deadline(self.steps.deadline_name(&deadline), &error),
             id: Some(deadline.id),
             is_outdated,
@@ -381,7 +376,6 @@ fn failed(error: impl Display) -> Undelivered {
 
 fn unsent(command: &PendingCommand, error: &str) -> Unsent {
     Unsent {
-        cause: Some(command.origin.position),
         error: describe(command, error),
         id: Some(command.id),
         is_outdated: false,

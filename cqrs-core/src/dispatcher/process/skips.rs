@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 
-use super::instance::PendingCommand;
 use crate::store::{Position, SkippedEvent};
 
 /// The events of a process manager that operators have skipped: by their positions, the keys for which each was.
@@ -16,22 +15,21 @@ impl Skips {
         Self(all)
     }
 
-    /// Whether the event that caused a command of an instance was skipped, so that it is not to be sent.
-    pub(super) fn has_cause(&self, key: &str, command: &PendingCommand) -> bool {
-        let keys = self.0.get(&command.origin.position);
-        keys.is_some_and(|keys| is_among(key, keys))
+    /// How often an event was skipped for an instance.
+    pub(super) fn count(&self, key: &str, position: Position) -> usize {
+        let keys = self.0.get(&position).into_iter().flatten();
+        keys.filter(|of| is_of(key, of.as_deref())).count()
     }
 
     /// The positions of skipped events of an instance after the last one that it has handled.
     pub(super) fn after(&self, key: &str, position: Position) -> Vec<Position> {
         let after = self.0.range(position.plus(1)..);
-        let own = after.filter(|(_, keys)| is_among(key, keys));
+        let own = after.filter(|(_, keys)| keys.iter().any(|of| is_of(key, of.as_deref())));
         own.map(|(position, _)| *position).collect()
     }
 }
 
 /// Without a key, an event was skipped for all instances.
-fn is_among(key: &str, keys: &[Option<String>]) -> bool {
-    let mut keys = keys.iter();
-    keys.any(|of| of.as_deref().is_none_or(|of| of == key))
+fn is_of(key: &str, of: Option<&str>) -> bool {
+    of.is_none_or(|of| of == key)
 }

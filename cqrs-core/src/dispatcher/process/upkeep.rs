@@ -124,10 +124,13 @@ impl ProcessFollower {
         given_up: Vec<(String, Unsent)>,
         (handled, checkpoint): (Position, &mut HeldCheckpoint),
     ) -> Result<(), Interruption> {
+        if given_up.is_empty() {
+            return Ok(());
+        }
+        let skips = self.skips(memory).await?;
         let mut is_parked = false;
         for (key, unsent) in given_up {
             let Unsent {
-                cause,
                 error,
                 id,
                 is_outdated,
@@ -145,7 +148,7 @@ impl ProcessFollower {
             }
             let name = self.steps.entry.name;
             let text = format!("`{name}` failed: {error}");
-            let first = cause.unwrap_or(instance.position);
+            let first = instance.cause_of(id).unwrap_or(instance.position);
             if let Some(id) = id.filter(|_| is_outdated) {
                 let work = NewerWork {
                     position: first,
@@ -167,8 +170,11 @@ impl ProcessFollower {
                     (OtherProcesses::None | OtherProcesses::Tried, false) => continue,
                 }
             }
+            let mut next = instance.clone();
+            next.park(&key, (first, id), &skips);
+            let changes = vec![next.change(&self.table.model, &key)?];
             if !checkpoint
-                .park_from(handled, (key.clone(), first), text)
+                .park_from(handled, (key.clone(), first), (text, changes))
                 .await?
             {
                 return Err(Interruption::Failed(error));
@@ -276,38 +282,35 @@ impl ProcessFollower {
             return Err(error.into());
         }
         let skips = self.skips(memory).await?;
-        let mut skipped: BTreeMap<String, Vec<AnsweredCommand>> = BTreeMap::new();
+        let mut changes = Changes::default();
         for key in keys {
             let instance = memory.instances.peek(&key);
-            let commands = instance.map(|instance| instance.commands.clone());
-            let all = commands
-                .filter(|_| !checkpoint.is_parked(&key))
-                .unwrap_or_default();
-            let (left_out, commands): (Vec<_>, Vec<_>) = all
-                .into_iter()
-                .partition(|command| skips.has_cause(&key, command));
-            if !left_out.is_empty() {
-                let left_out = left_out.into_iter().map(|command| AnsweredCommand {
-                    id: command.id,
-                    rejection: None,
-                });
-                skipped.insert(key.clone(), left_out.collect());
+            let Some(instance) = instance.filter(|_| !checkpoint.is_parked(&key)) else {
+                memory.outbox.ended(&key);
+                continue;
+            };
+            let mut next = instance.clone();
+            if next.forget_parked(&key, &skips) {
+                // What is left is sent after that.
+                memory.outbox.ended(&key);
+                changes.instances.insert(key, next);
+                continue;
             }
             // They are sent in order.
-            let mut ids = commands.iter().map(|command| command.id);
-            if commands.is_empty() || ids.any(|id| memory.held.is_waiting(id)) {
+            let mut ids = next.commands.iter().map(|command| command.id);
+            if next.commands.is_empty() || ids.any(|id| memory.held.is_waiting(id)) {
                 memory.outbox.ended(&key);
             } else {
-                let task = self.sender().send_all(key, commands);
+                let task = self.sender().send_all(key, next.commands);
                 memory.tasks.spawn(task);
             }
         }
-        self.forget_sent(memory, skipped, (handled, checkpoint))
+        self.commit_between(memory, changes, (handled, checkpoint))
             .await
     }
 
-    /// The instance without deadlines that nothing is left to wait for: an upcaster leaves out the event, or it was
-    /// recorded and skipped. `None` if it has none of these.
+    /// The instance without deadlines that nothing is left to wait for: an upcaster leaves out the event, it was
+    /// recorded and skipped, or it was skipped since it could not be recorded. `None` if it has none of these.
     async fn without_deadlines(
         &self,
         skips: &Skips,
@@ -315,6 +318,7 @@ impl ProcessFollower {
         instance: &Instance,
     ) -> Result<Option<Instance>, StoreError> {
         let mut next = instance.clone();
+        let is_skipped = next.forget_parked(key, skips);
         let is_left_out = |it: &PendingDeadline| self.steps.deadline_event(it).is_none();
         next.deadlines.retain(|it| !is_left_out(it));
         let log = &*self.dispatcher.inner.log;
@@ -322,7 +326,7 @@ impl ProcessFollower {
         self.steps
             .forget_skipped(log, key, &mut next, skipped)
             .await?;
-        let is_changed = next.deadlines.len() < instance.deadlines.len();
+        let is_changed = is_skipped || next.deadlines.len() < instance.deadlines.len();
         Ok(is_changed.then_some(next))
     }
 
