@@ -4,12 +4,16 @@
 mod application;
 mod audit;
 mod domain;
+mod lost;
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use application::Application;
 use fastrand::Rng;
-use test_cluster::{Cluster, Timing};
+use test_cluster::{Cluster, Peer, Timing};
+use tokio::runtime::Runtime;
 
 /// How long callers wait. No failover takes as long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,15 +32,25 @@ enum Fault {
     SwitchedOver,
     SynchronousKilled,
     EtcdGone,
+    CutOffFromEtcd,
+    CutOffFromStandbys,
+    CutOffFromApplication,
 }
 
-const FAULTS: [Fault; 5] = [
+const FAULTS: [Fault; 8] = [
     Fault::LeaderKilled,
     Fault::LeaderFrozen,
     Fault::SwitchedOver,
     Fault::SynchronousKilled,
     Fault::EtcdGone,
+    Fault::CutOffFromEtcd,
+    Fault::CutOffFromStandbys,
+    Fault::CutOffFromApplication,
 ];
+
+/// How long the application cannot reach the leader, which nobody else notices: longer than a server has to answer, so
+/// that connections are given up.
+const CUT: Duration = Duration::from_secs(8);
 
 impl Fault {
     /// Lets it happen, and waits until the cluster takes writes again. Returns how long that took, and what
@@ -79,6 +93,29 @@ impl Fault {
                 cluster.wait_for_leader();
                 (began.elapsed(), Box::new(|| {}))
             }
+            Self::CutOffFromEtcd => {
+                cluster.cut_off(leader, Peer::Etcd);
+                cluster.wait_for_other_leader(leader);
+                (
+                    began.elapsed(),
+                    Box::new(move || cluster.reconnect(leader, Peer::Etcd)),
+                )
+            }
+            Self::CutOffFromStandbys => {
+                cluster.cut_off(leader, Peer::Standbys);
+                // Until then, appends wait for the one that is cut off.
+                cluster.wait_for_no_synchronous();
+                (
+                    began.elapsed(),
+                    Box::new(move || cluster.reconnect(leader, Peer::Standbys)),
+                )
+            }
+            Self::CutOffFromApplication => {
+                cluster.cut_off(leader, Peer::Application);
+                sleep(CUT);
+                cluster.reconnect(leader, Peer::Application);
+                (began.elapsed(), Box::new(|| {}))
+            }
         }
     }
 }
@@ -89,6 +126,7 @@ fn seconds(duration: Duration) -> String {
 
 #[test]
 fn an_application_rides_out_what_a_cluster_can_do_to_it() {
+    let _turn = turn();
     let test = "an_application_rides_out_what_a_cluster_can_do_to_it";
     let is_set = |variable| std::env::var(variable).is_ok_and(|value| value == "1");
     let timing = if is_set(RECOMMENDED_VARIABLE) {
@@ -110,10 +148,7 @@ fn an_application_rides_out_what_a_cluster_can_do_to_it() {
         Err(_) => FAULTS.to_vec(),
     };
     println!("{timing:?}");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime can be made");
+    let runtime = runtime();
     runtime.block_on(audit::divide(&cluster.url()));
     let applications = [(); 2].map(|()| Application::start(&cluster.url(), PATIENCE));
     applications.iter().for_each(Application::wait_for_all);
@@ -140,6 +175,27 @@ fn an_application_rides_out_what_a_cluster_can_do_to_it() {
     let acknowledged = applications.map(Application::end).concat();
     let events = runtime.block_on(audit::audit(&cluster.url(), &acknowledged));
     println!("{} commands, {events} events", acknowledged.len());
+}
+
+#[test]
+fn a_cluster_that_waits_for_no_standby_says_that_it_has_lost_events() {
+    let _turn = turn();
+    let test = "a_cluster_that_waits_for_no_standby_says_that_it_has_lost_events";
+    let Some(cluster) = Cluster::start(test, Timing::QUICK) else {
+        return;
+    };
+    runtime().block_on(lost::what_was_acknowledged_last_is_lost(&Arc::new(cluster)));
+}
+
+/// One cluster at a time: a busy machine makes failovers of its own.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn runtime() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().build().expect("a runtime can be made")
 }
 
 /// The longest command and the longest query since the last call.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::Timing;
+use crate::{Timing, Wires};
 
 /// Where a member listens, on the loopback.
 #[derive(Clone, Copy)]
@@ -11,16 +11,37 @@ pub(crate) struct Ports {
     pub(crate) rest: u16,
 }
 
+/// The same, and how it and its peers reach each other.
+#[derive(Clone, Copy)]
+pub(crate) struct Reached {
+    own: Ports,
+    etcd: u16,
+    standbys: u16,
+}
+
+impl Ports {
+    pub(crate) fn seen_through(self, wires: &Wires) -> Reached {
+        Reached {
+            own: self,
+            etcd: wires.etcd.port(),
+            standbys: wires.standbys.port(),
+        }
+    }
+}
+
 /// In the format of Patroni. `directory` is the cluster's.
 pub(crate) fn member(
     number: usize,
-    ports: Ports,
-    etcd: u16,
+    ports: Reached,
     timing: Timing,
     binaries: &Path,
     directory: &Path,
 ) -> String {
-    let Ports { postgres, rest } = ports;
+    let Reached {
+        own: Ports { postgres, rest },
+        etcd,
+        standbys,
+    } = ports;
     let Timing {
         ttl,
         loop_wait,
@@ -32,7 +53,7 @@ pub(crate) fn member(
 scope: cqrs
 name: m{number}
 restapi: {{listen: '127.0.0.1:{rest}', connect_address: '127.0.0.1:{rest}'}}
-etcd3: {{hosts: '127.0.0.1:{etcd}'}}
+etcd3: {{hosts: '127.0.0.1:{etcd}', use_proxies: true}}
 bootstrap:
   dcs:
     ttl: {ttl}
@@ -50,12 +71,14 @@ bootstrap:
         dynamic_shared_memory_type: mmap
         deadlock_timeout: 20ms
         wal_keep_size: 128MB
+        wal_sender_timeout: 5s
+        wal_receiver_timeout: 5s
         timezone: UTC
         log_timezone: UTC
   initdb: [{{encoding: UTF8}}, {{locale: C}}, {{auth: trust}}, no-sync]
 postgresql:
   listen: '127.0.0.1:{postgres}'
-  connect_address: '127.0.0.1:{postgres}'
+  connect_address: '127.0.0.1:{standbys}'
   bin_dir: {binaries}
   data_dir: {directory}/{number}
   pgpass: {directory}/{number}.pgpass

@@ -7,6 +7,7 @@ mod config;
 mod programs;
 mod rest;
 mod supervisor;
+mod wire;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,6 +21,7 @@ use serde_json::Value;
 use config::Ports;
 use programs::Programs;
 use supervisor::Supervisor;
+use wire::Wire;
 
 /// Time that nothing takes, however busy the machine is.
 const LONG: Duration = Duration::from_secs(120);
@@ -70,11 +72,40 @@ pub enum MemberRole {
     Replica,
 }
 
+/// What a member may be cut off from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// What the members agree by.
+    Etcd,
+    /// The members that follow it.
+    Standbys,
+    /// Whoever has the [address](Cluster::url) of the cluster.
+    Application,
+}
+
+/// The ways that lead from a member to its peers, or from these to it.
+struct Wires {
+    etcd: Wire,
+    standbys: Wire,
+    application: Wire,
+}
+
+impl Wires {
+    fn to(&self, peer: Peer) -> &Wire {
+        match peer {
+            Peer::Etcd => &self.etcd,
+            Peer::Standbys => &self.standbys,
+            Peer::Application => &self.application,
+        }
+    }
+}
+
 /// A cluster that runs.
 pub struct Cluster {
     ports: Vec<Ports>,
     etcd_port: u16,
     supervisor: Mutex<Supervisor>,
+    wires: [Wires; 3],
 }
 
 impl Cluster {
@@ -99,11 +130,17 @@ impl Cluster {
             postgres: port(),
             rest: port(),
         });
+        let wire = |to| Wire::new(to).expect("a port is free");
+        let wires = ports.map(|ports| Wires {
+            etcd: wire(etcd_ports[0]),
+            standbys: wire(ports.postgres),
+            application: wire(ports.postgres),
+        });
         let mut supervisor = Supervisor::new(&programs, etcd_ports);
         let directory = supervisor.directory().to_owned();
-        for (Member(number), ports) in Self::MEMBERS.into_iter().zip(ports) {
-            let [etcd, _] = etcd_ports;
-            let lines = config::member(number, ports, etcd, timing, &programs.postgres, &directory);
+        for (index, Member(number)) in Self::MEMBERS.into_iter().enumerate() {
+            let ports = ports[index].seen_through(&wires[index]);
+            let lines = config::member(number, ports, timing, &programs.postgres, &directory);
             let path = directory.join(format!("{number}.yml"));
             fs::write(path, lines).expect("the configuration can be written");
         }
@@ -112,6 +149,7 @@ impl Cluster {
             ports: ports.to_vec(),
             etcd_port: etcd_ports[0],
             supervisor: Mutex::new(supervisor),
+            wires,
         };
         this.wait_for_etcd();
         for member in Self::MEMBERS {
@@ -123,13 +161,13 @@ impl Cluster {
 
     /// The address of a database, with all hosts.
     pub fn url(&self) -> String {
-        let ports = self.ports.iter();
-        let hosts = ports.map(|ports| format!("127.0.0.1:{}", ports.postgres));
+        let wires = self.wires.iter();
+        let hosts = wires.map(|wires| format!("127.0.0.1:{}", wires.application.port()));
         let hosts: Vec<_> = hosts.collect();
         format!("postgres://postgres@{}/postgres", hosts.join(","))
     }
 
-    /// The address of the database on one member.
+    /// The address of the database on one member, from which nothing is cut off.
     pub fn url_of(&self, member: Member) -> String {
         let port = self.ports_of(member).postgres;
         format!("postgres://postgres@127.0.0.1:{port}/postgres")
@@ -177,7 +215,9 @@ impl Cluster {
                 MemberRole::Synchronous,
                 MemberRole::Replica,
             ];
-            let is_whole = each.iter().all(|role| roles.contains(role));
+            // One that was killed is listed until `ttl` is over, so it is asked itself.
+            let is_whole = each.iter().all(|role| roles.contains(role))
+                && Self::MEMBERS.into_iter().all(|it| self.says(it, "/health"));
             (is_whole && self.leader().is_some()).then_some(())
         });
     }
@@ -266,6 +306,42 @@ impl Cluster {
         let (status, text) = answer.expect("Patroni answers");
         assert_eq!(status, 200, "the switchover: {text}");
         self.wait_for_other_leader(leader)
+    }
+
+    /// Cuts a member off: nothing that it or its peer sends arrives, and neither is told. Others are reached as before.
+    pub fn cut_off(&self, Member(number): Member, from: Peer) {
+        self.wires[number - 1].to(from).cut();
+    }
+
+    /// Lets a member and its peer reach each other again. What was sent meanwhile arrives now.
+    pub fn reconnect(&self, Member(number): Member, with: Peer) {
+        self.wires[number - 1].to(with).mend();
+    }
+
+    /// Waits until no member is the synchronous standby.
+    ///
+    /// # Panics
+    /// When one still is after two minutes.
+    pub fn wait_for_no_synchronous(&self) {
+        self.wait_for("there is no synchronous standby", || {
+            let roles = self.roles();
+            let mut others = roles.iter().filter(|it| it.1 != MemberRole::Leader);
+            // An answer without a leader is of a moment at which the members do not agree.
+            let is_complete = others.clone().count() < roles.len();
+            (is_complete && others.all(|it| it.1 == MemberRole::Replica)).then_some(())
+        });
+    }
+
+    /// From now on, the leader waits for no standby, and any may take over: what was acknowledged last may be lost.
+    ///
+    /// # Panics
+    /// When the members do not agree on it within two minutes.
+    pub fn make_asynchronous(&self) {
+        let port = self.ports_of(self.wait_for_leader()).rest;
+        let answer = rest::patch(port, "/config", "{\"synchronous_mode\": false}", LONG);
+        let (status, text) = answer.expect("Patroni answers");
+        assert_eq!(status, 200, "the configuration: {text}");
+        self.wait_for_no_synchronous();
     }
 
     /// Kills etcd, by which the members agree: the leader demotes itself.

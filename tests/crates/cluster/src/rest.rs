@@ -19,9 +19,29 @@ pub(crate) fn post(
     body: &str,
     patience: Duration,
 ) -> io::Result<(u16, String)> {
+    send("POST", port, path, body, patience)
+}
+
+/// The same, of a change.
+pub(crate) fn patch(
+    port: u16,
+    path: &str,
+    body: &str,
+    patience: Duration,
+) -> io::Result<(u16, String)> {
+    send("PATCH", port, path, body, patience)
+}
+
+fn send(
+    method: &str,
+    port: u16,
+    path: &str,
+    body: &str,
+    patience: Duration,
+) -> io::Result<(u16, String)> {
     let length = body.len();
     let request = format!(
-        "POST {path} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     exchange(port, patience, &request)
 }
