@@ -155,6 +155,7 @@ mod habits;
 mod layers;
 mod links;
 mod manifests;
+mod moves;
 mod names;
 mod readme_example;
 mod setup;
