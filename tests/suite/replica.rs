@@ -211,6 +211,12 @@ async fn queries_do_not_read_a_replica_of_another_log() {
 
     let promote = replica.batch_execute("SELECT pg_promote()");
     promote.await.expect("it is promoted");
+    // It has no log of its own yet, and lacks what the primary records from now on.
+    let receipt = deposit(app).await;
+    let behind = app.query(balance()).after(&receipt);
+    let behind = behind.max_wait(Duration::from_millis(300)).await;
+    let behind = behind.expect_err("it is not there");
+    assert!(matches!(behind.kind(), QueryErrorKind::NotCaughtUp(_)));
     let options = || Postgres::options().retry_timeout(Duration::from_secs(5));
     let other = options().connect(world.standby.url()).await;
     let other = quiet(Dispatcher::builder())
@@ -220,6 +226,7 @@ async fn queries_do_not_read_a_replica_of_another_log() {
     let receipt = deposit(&other).await;
     let found = other.query(balance()).after(&receipt).await;
     assert_eq!(found.expect("found").map(|it| it.cents), Some(10));
+    deposit(&other).await;
     drop(other);
     let receipt = deposit(app).await;
     // One that waits for the replica notices that it was promoted, though its connections are open.

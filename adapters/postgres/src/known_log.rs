@@ -143,6 +143,12 @@ impl KnownLog {
         }
     }
 
+    /// The last event that is known, with its position. No event in an empty log.
+    pub(crate) fn last_event(&self) -> (Position, Option<Uuid>) {
+        let landmark = self.landmark();
+        (landmark.position, landmark.event)
+    }
+
     pub(crate) fn store(&self) -> Uuid {
         self.landmark().store
     }

@@ -124,6 +124,7 @@ statements!(
     release_shards,
     relocate_checkpoint,
     replace_backend,
+    replayed,
     resent,
     resume_shard,
     seize_shards,
