@@ -1,6 +1,7 @@
 //! Process managers: instances, the commands that they send, rejections, and deadlines.
 
 mod deadlines;
+mod divided;
 mod endings;
 mod failures;
 mod nameless;
