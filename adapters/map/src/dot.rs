@@ -35,7 +35,7 @@ impl FlowMap {
             out.push_str("    }\n");
         }
         let of_policy = format!("color=\"{}\"", light("process-manager-edge"));
-        for link in &self.links {
+        for (place, link) in self.links.iter().enumerate() {
             let mut attributes = Vec::new();
             match (link.forward.is_empty(), link.backward.is_empty()) {
                 (false, false) => attributes.push("dir=both"),
@@ -45,6 +45,10 @@ impl FlowMap {
             if link.is_return(&self.stations) {
                 attributes.extend(["constraint=false", "style=dashed", &of_policy]);
             }
+            let label = self
+                .numbers(place)
+                .map(|it| format!("label={}", text::dot(&it)));
+            attributes.extend(label.as_deref());
             let attributes = match &*attributes {
                 [] => String::new(),
                 some => format!(" [{}]", some.join(", ")),

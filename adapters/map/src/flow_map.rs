@@ -3,6 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use cqrs_core::app::{Edge, Model, NodeId, NodeKind, Verb};
 
 use crate::kinds::{KINDS, Look, look};
+use crate::observed::Observed;
+use crate::overlay::{Figure, Overlay, Surveyor};
 use crate::parts::{Link, Part, Path, Station, Step};
 use crate::paths::Paths;
 
@@ -19,6 +21,7 @@ pub struct FlowMap {
     pub(crate) stations: Vec<Station>,
     pub(crate) links: Vec<Link>,
     paths: Paths,
+    pub(crate) overlay: Option<Overlay>,
 }
 
 impl FlowMap {
@@ -40,6 +43,7 @@ impl FlowMap {
             stations,
             links,
             paths,
+            overlay: None,
         };
         map.describe(model);
         map
@@ -50,6 +54,38 @@ impl FlowMap {
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = title.into();
         self
+    }
+
+    /// Shows how often what is declared was observed in a log. A log has the causes of events, but not the names of
+    /// commands: where several could have emitted the same events, only what these have in common is counted.
+    #[must_use]
+    pub fn observed(mut self, observed: &Observed) -> Self {
+        let (steps, links) = self.paths.steps();
+        let surveyor = Surveyor::new(&self.stations, &self.links, steps, links);
+        self.overlay = Some(surveyor.survey(observed));
+        self
+    }
+
+    /// The figures of both flows of a link.
+    pub(crate) fn figures(&self, link: usize) -> [Figure; 2] {
+        let overlay = self.overlay.as_ref();
+        overlay.map_or_else(Default::default, |overlay| overlay.flows[link])
+    }
+
+    /// The figures of a link as one text, if there are any.
+    pub(crate) fn numbers(&self, link: usize) -> Option<String> {
+        match self.figures(link).map(Figure::short) {
+            [None, None] => None,
+            [Some(right), None] => Some(right),
+            [None, Some(left)] => Some(left),
+            [Some(right), Some(left)] => Some(format!("{right}, {left} back")),
+        }
+    }
+
+    /// The figure of an event or a command.
+    pub(crate) fn figure(&self, station: usize) -> Figure {
+        let overlay = self.overlay.as_ref();
+        overlay.map_or_else(Default::default, |overlay| overlay.stations[station])
     }
 
     /// Gives each station its handlers and sentences.

@@ -38,12 +38,14 @@ impl FlowMap {
              <header>\n<h1>{title}</h1>\n{TOOLS}</header>\n"
         );
         self.legend(&mut out);
+        self.summary_of_log(&mut out);
         out.push_str("<main>\n<p class=\"status\" id=\"status\" role=\"status\"></p>\n<div class=\"sheet\">\n");
         let picture = Picture::new(self);
         out.push_str(&self.drawn(&picture, "", &|place, station| {
             self.attributes(place, station)
         }));
         out.push_str("</div>\n<div class=\"card\" id=\"card\" role=\"tooltip\" hidden></div>\n");
+        self.undeclared(&mut out);
         self.details(&mut out);
         let _ = write!(
             out,
@@ -69,6 +71,34 @@ impl FlowMap {
             );
         }
         out.push_str("</ul>\n");
+    }
+
+    fn summary_of_log(&self, out: &mut String) {
+        let Some(overlay) = &self.overlay else {
+            return;
+        };
+        let _ = writeln!(
+            out,
+            "<p class=\"observed\">Observed: {} events of {} decisions. A number says how often; dashed is what was not \
+             observed, and ? what may have been, as several commands lead to the same events.</p>",
+            overlay.events, overlay.decisions
+        );
+    }
+
+    /// What the log has, and the model has not.
+    fn undeclared(&self, out: &mut String) {
+        let Some(overlay) = self.overlay.as_ref().filter(|it| !it.undeclared.is_empty()) else {
+            return;
+        };
+        out.push_str(
+            "<section class=\"details\">\n<h2>Observed, but not declared</h2>\n<p>What a reaction sends by the dispatcher is \
+             not known from types, nor is what is no longer in the program.</p>\n<ul>\n",
+        );
+        for ((cause, events), count) in &overlay.undeclared {
+            let (cause, events) = (escape(cause), escape(events));
+            let _ = writeln!(out, "<li>{cause} → {events}: {count}</li>");
+        }
+        out.push_str("</ul>\n</section>\n");
     }
 
     /// The stations with the looks of a kind.
@@ -124,6 +154,9 @@ impl FlowMap {
         }
         if let Some(permission) = node.permission {
             let _ = write!(out, ", needs <code>{}</code>", escape(permission));
+        }
+        if let Some(words) = self.figure(place).words() {
+            let _ = write!(out, ", {words}");
         }
         out.push_str("</p>");
         docs(out, node.docs);

@@ -6,6 +6,8 @@ mod html;
 mod kinds;
 mod layout;
 mod mermaid;
+mod observed;
+mod overlay;
 mod parts;
 mod paths;
 mod picture;
@@ -14,3 +16,4 @@ mod text;
 mod themes;
 
 pub use flow_map::FlowMap;
+pub use observed::Observed;

@@ -17,7 +17,7 @@ impl FlowMap {
             let class = look(kind).class;
             let _ = writeln!(out, "    n{place}{open}\"{label}\"{close}:::{class}");
         }
-        for link in &self.links {
+        for (place, link) in self.links.iter().enumerate() {
             let is_return = link.is_return(&self.stations);
             let arrow = match (link.forward.is_empty(), link.backward.is_empty()) {
                 (false, false) if is_return => "<-.->",
@@ -31,7 +31,10 @@ impl FlowMap {
             } else {
                 (link.from, link.to)
             };
-            let _ = writeln!(out, "    n{from} {arrow} n{to}");
+            let label = self
+                .numbers(place)
+                .map_or(String::new(), |it| format!("|\"{}\"|", text::mermaid(&it)));
+            let _ = writeln!(out, "    n{from} {arrow}{label} n{to}");
         }
         for look in self.looks() {
             let (class, fill, stroke, ink) = (look.class, look.fill(), look.stroke(), light("ink"));

@@ -57,6 +57,11 @@ impl Paths {
         paths
     }
 
+    /// The flows, and the link of each, if it is shown.
+    pub fn steps(&self) -> (&[Step], &[Option<usize>]) {
+        (&self.steps, &self.links)
+    }
+
     /// All effects of a station, through reactions and process managers as well, and its causes up to the commands that
     /// lead to it. Of a command, the causes are what sends it, and the events that this answers.
     pub fn of(&self, station: usize) -> Path {

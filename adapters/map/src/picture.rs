@@ -28,6 +28,11 @@ const CORNER: f64 = 8.0;
 /// The length of an arrow's head.
 const HEAD: f64 = 7.0;
 
+/// From a box to the number beside an end of a line, past the arrow's head.
+const NUMBER_DISTANCE: f64 = 9.0;
+const ABOVE_LINE: f64 = 2.5;
+const BELOW_LINE: f64 = 9.5;
+
 const SPACING: Spacing = Spacing {
     node: 32.0,
     port: 11.0,
@@ -71,8 +76,17 @@ pub(crate) struct Heading {
 pub(crate) struct Way {
     pub line: String,
     pub heads: Vec<String>,
-    /// A point on it with room for a number.
-    pub middle: (f64, f64),
+    /// Room for a number beside each end: at the right, for what flows there, and at the left. Of a way back, both are
+    /// above and below its left end.
+    pub ends: [NumberPlace; 2],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct NumberPlace {
+    pub x: f64,
+    pub y: f64,
+    /// Whether the number ends there, instead of beginning.
+    pub is_end: bool,
 }
 
 impl Area {
@@ -203,7 +217,6 @@ impl Picture {
             x += HEAD - 1.0;
         }
         let mut drawn = format!("M{} {}", n(x), n(y(heights[0])));
-        let mut middle = (0.0, 0.0);
         for (step, pair) in heights.windows(2).enumerate() {
             let column = first + step + 1;
             let is_last = step + 2 == heights.len();
@@ -217,22 +230,31 @@ impl Picture {
                 self.bands[column].x + BAND_PADDING
             };
             curve(&mut drawn, (x, y(pair[0])), (end, y(pair[1])));
-            middle = (f64::midpoint(x, end), y(f64::midpoint(pair[0], pair[1])));
             x = end;
             if !is_last {
                 x += columns.widths[column];
                 let _ = write!(drawn, "H{}", n(x));
             }
         }
-        if let Some(last) = heights.last()
-            && !link.forward.is_empty()
-        {
-            heads.push(head_to_right(to.x, y(*last)));
+        let last = heights.last().map_or(0.0, |last| y(*last));
+        if !link.forward.is_empty() {
+            heads.push(head_to_right(to.x, last));
         }
         Way {
             line: drawn,
             heads,
-            middle,
+            ends: [
+                NumberPlace {
+                    x: to.x - NUMBER_DISTANCE,
+                    y: last - ABOVE_LINE,
+                    is_end: true,
+                },
+                NumberPlace {
+                    x: from.right() + NUMBER_DISTANCE,
+                    y: y(heights[0]) - ABOVE_LINE,
+                    is_end: false,
+                },
+            ],
         }
     }
 
@@ -268,7 +290,11 @@ impl Picture {
         Way {
             line: drawn,
             heads,
-            middle: (f64::midpoint(up, end), entry),
+            ends: [entry + BELOW_LINE, entry - ABOVE_LINE].map(|y| NumberPlace {
+                x: target.x - NUMBER_DISTANCE,
+                y,
+                is_end: true,
+            }),
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use cqrs_core::app::NodeKind;
+use cqrs_core::app::{NodeKind, Verb};
 
 use crate::FlowMap;
 use crate::kinds::look;
@@ -66,13 +66,7 @@ impl FlowMap {
             self.link(&mut out, picture, place, link);
         }
         for (place, station) in self.stations.iter().enumerate() {
-            station_box(
-                &mut out,
-                picture,
-                place,
-                station,
-                &attributes(place, station),
-            );
+            self.station(&mut out, picture, place, &attributes(place, station));
         }
         out.push_str("</svg>\n");
         out
@@ -93,62 +87,88 @@ impl FlowMap {
         if link.is_return(&self.stations) {
             class.push_str(" return");
         }
+        let figures = self.figures(place);
+        if figures.iter().any(|figure| figure.is_observable) {
+            let weights = figures.iter().map(|figure| figure.weight());
+            let _ = write!(class, " seen-{}", weights.max().unwrap_or_default());
+        }
         let _ = write!(
             out,
             "<g class=\"{class}\" id=\"l{place}\" data-ends=\"{} {}\"><title>{}</title><path class=\"way\" d=\"{}\"/>",
             link.from,
             link.to,
-            escape(&self.sentence(link)),
+            escape(&self.sentence(place, link)),
             way.line
         );
         for head in &way.heads {
             let _ = write!(out, "<path class=\"head\" d=\"{head}\"/>");
         }
+        for (figure, at) in figures.iter().zip(&way.ends) {
+            // What was not observed is dashed; what a command loads has the number of the command.
+            if figure.weight() == 0 || link.forward.contains(&Verb::Loads) {
+                continue;
+            }
+            if let Some(number) = figure.short() {
+                let class = if at.is_end { "number end" } else { "number" };
+                let (x, y) = (n(at.x), n(at.y));
+                let _ = write!(
+                    out,
+                    "<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{number}</text>"
+                );
+            }
+        }
         out.push_str("</g>\n");
     }
 
+    fn station(&self, out: &mut String, picture: &Picture, place: usize, attributes: &str) {
+        let station = &self.stations[place];
+        let area = &picture.boxes[place];
+        let element = if attributes.is_empty() { "g" } else { "a" };
+        let kind = station.kind();
+        let _ = write!(
+            out,
+            "<{element} class=\"station {}\" id=\"s{place}\"{attributes}><title>{}</title>{}",
+            look(kind).class,
+            escape(&station.summary()),
+            rect(area, kind, 0.0),
+        );
+        if kind == NodeKind::ProcessManager {
+            out.push_str(&rect(area, kind, 3.0));
+        }
+        let (right, bottom) = (area.x + area.width - 6.0, area.y + area.height - 7.0);
+        if let Some(number) = self.figure(place).short() {
+            let (x, y) = (n(right), n(bottom));
+            let _ = write!(
+                out,
+                "<text class=\"count\" x=\"{x}\" y=\"{y}\">{number}</text>"
+            );
+        }
+        let _ = writeln!(
+            out,
+            "<text class=\"label\" x=\"{}\" y=\"{}\">{}</text></{element}>",
+            n(area.x + area.width / 2.0),
+            n(area.y + area.height / 2.0),
+            escape(&picture.labels[place])
+        );
+    }
+
     /// What flows in both directions of a link.
-    fn sentence(&self, link: &Link) -> String {
+    fn sentence(&self, place: usize, link: &Link) -> String {
         let (from, to) = (&self.stations[link.from], &self.stations[link.to]);
         let directions = [(&link.forward, from, to), (&link.backward, to, from)];
-        let parts = directions.iter().filter(|(verbs, ..)| !verbs.is_empty());
-        parts
-            .map(|(verbs, from, to)| {
-                let verbs: Vec<_> = verbs.iter().map(ToString::to_string).collect();
-                format!("{} → {} ({})", from.label(), to.label(), verbs.join(", "))
+        directions
+            .iter()
+            .zip(self.figures(place))
+            .filter(|((verbs, ..), _)| !verbs.is_empty())
+            .map(|((verbs, from, to), figure)| {
+                let named: Vec<_> = verbs.iter().map(ToString::to_string).collect();
+                let verbs = named.join(", ");
+                let words = figure.words().map_or(String::new(), |it| format!(", {it}"));
+                format!("{} → {} ({verbs}{words})", from.label(), to.label())
             })
             .collect::<Vec<_>>()
             .join("\n")
     }
-}
-
-fn station_box(
-    out: &mut String,
-    picture: &Picture,
-    place: usize,
-    station: &Station,
-    attributes: &str,
-) {
-    let area = &picture.boxes[place];
-    let element = if attributes.is_empty() { "g" } else { "a" };
-    let kind = station.kind();
-    let _ = write!(
-        out,
-        "<{element} class=\"station {}\" id=\"s{place}\"{attributes}><title>{}</title>{}",
-        look(kind).class,
-        escape(&station.summary()),
-        rect(area, kind, 0.0),
-    );
-    if kind == NodeKind::ProcessManager {
-        out.push_str(&rect(area, kind, 3.0));
-    }
-    let _ = writeln!(
-        out,
-        "<text x=\"{}\" y=\"{}\">{}</text></{element}>",
-        n(area.x + area.width / 2.0),
-        n(area.y + area.height / 2.0),
-        escape(&picture.labels[place])
-    );
 }
 
 fn rect(area: &Area, kind: NodeKind, inset: f64) -> String {

@@ -175,6 +175,9 @@ pub struct MapArgs {
     /// What to print
     #[arg(long, value_name = "FORMAT", default_value = "html")]
     pub format: MapFormat,
+    /// Reads the log of the database, and shows how often what is drawn has happened
+    #[arg(long)]
+    pub observed: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

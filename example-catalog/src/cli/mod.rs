@@ -74,6 +74,10 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
             shutdown::run_until_signal(&dispatcher, rebuild::run(&dispatcher, &rebuild)).await
         }
         CliCommand::Explain(explain) => explain::run(&open::in_memory().await?, &explain),
-        CliCommand::Map(map) => map::run(&open::in_memory().await?, &map),
+        CliCommand::Map(map) if map.observed => {
+            let dispatcher = open::in_database(&database, OpenMode::MustExist).await?;
+            shutdown::run_until_signal(&dispatcher, map::run(&dispatcher, &map, actor)).await
+        }
+        CliCommand::Map(map) => map::run(&open::in_memory().await?, &map, actor).await,
     }
 }

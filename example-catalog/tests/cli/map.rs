@@ -42,3 +42,26 @@ fn a_map_has_every_message_in_each_format() {
     }
     program.run(&["map", "--format", "jpeg"]).fails(2, "jpeg");
 }
+
+#[test]
+fn the_map_shows_what_the_log_has() {
+    let program = Program::new();
+    program.ok(&["--db", "catalog.db"]);
+    let svg = program.ok(&["map", "--observed", "--format", "svg"]);
+    for told in [
+        "order → order-placed (emits, observed 4 times)",
+        "order-placed → checkout (handles, observed 3 times)",
+        "ReserveLine → product (loads, observed 3 times)",
+        "checkout → ReserveLine (sends, observed 3 times)",
+        "collect → ReceivePayment (sends, observed once)",
+        "ReserveLine → checkout (compensates, observed ",
+        "product → product-renamed (emits, not observed)",
+    ] {
+        assert!(svg.contains(told), "{told}: {svg}");
+    }
+    let page = program.ok(&["map", "--observed"]);
+    assert!(page.contains("Observed: ") && !page.contains("Observed, but not declared"));
+    Program::new()
+        .run(&["map", "--observed"])
+        .fails(3, "there is no catalog");
+}

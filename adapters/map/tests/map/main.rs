@@ -10,6 +10,7 @@ mod hostile;
     reason = "a state may be of no use, and an answer optional"
 )]
 mod library;
+mod observed;
 mod page;
 mod paths;
 mod program;
