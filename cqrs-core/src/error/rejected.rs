@@ -39,6 +39,18 @@ impl Rejected {
             Reason::Domain(error) => error.downcast_ref(),
         }
     }
+
+    /// The name of the variant, if it is the error of a command that was sent as JSON and its `Debug` is derived: that
+    /// of the enum's variant, or of the struct. None for a text.
+    pub fn variant(&self) -> Option<String> {
+        let Reason::Domain(error) = &self.0 else {
+            return None;
+        };
+        let text = format!("{error:?}");
+        let is_part = |it: char| it.is_alphanumeric() || it == '_';
+        let name: String = text.chars().take_while(|it| is_part(*it)).collect();
+        (!name.is_empty()).then_some(name)
+    }
 }
 
 impl From<&'static str> for Rejected {
@@ -97,6 +109,23 @@ mod tests {
         assert_eq!(rejected.to_string(), "sold out");
         assert_eq!(rejected.downcast_ref(), Some(&SoldOut));
         assert_eq!(rejected.downcast_ref::<Rejected>(), None);
+    }
+
+    #[test]
+    fn a_rejection_by_name_has_the_name_of_its_variant() {
+        #[derive(Debug, thiserror::Error)]
+        enum Reason {
+            #[error("only {left} are left")]
+            Short { left: u32 },
+            #[error("at {0}")]
+            At(u32),
+        }
+        let of = |rejected: Rejected| rejected.variant();
+        let short = Rejected::of(Reason::Short { left: 3 });
+        assert_eq!(of(short).as_deref(), Some("Short"));
+        assert_eq!(of(Rejected::of(Reason::At(3))).as_deref(), Some("At"));
+        assert_eq!(of(Rejected::of(SoldOut)).as_deref(), Some("SoldOut"));
+        assert_eq!(of(Rejected::from("Short")), None);
     }
 
     #[test]

@@ -1,0 +1,55 @@
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use cqrs_core::CommandId;
+
+use crate::gateway::Gateway;
+use crate::headers::{LOG_POSITION, command_id};
+use crate::problem::Problem;
+use crate::{failure, request_body};
+
+/// `POST /commands/{name}`: sends a command, and answers with its receipt.
+pub(crate) async fn answer(
+    State(gateway): State<Arc<Gateway>>,
+    name: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    if request.method() != Method::POST {
+        let detail = "a command is sent with `POST`";
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        return Err(Problem::new(status, "method", detail).allow("POST"));
+    }
+    let _permit = gateway.requests.take()?;
+    let Path(name) = name.map_err(|_| unreadable_name("command"))?;
+    let (head, body) = request.into_parts();
+    let actor = gateway.actor(&head)?;
+    let id = command_id(&head.headers, actor.as_ref())?.unwrap_or_else(CommandId::new);
+    let options = &gateway.options;
+    let limits = (options.max_body, options.body_timeout);
+    let body = request_body::json(&head.headers, body, limits).await?;
+    let call = gateway.dispatcher.execute_json(&name, &body);
+    let call = call.id(id).timeout(options.timeout);
+    let call = match actor {
+        Some(actor) => call.actor(actor),
+        None => call,
+    };
+    let receipt = call.await.map_err(|error| failure::of_command(error, id))?;
+    let mut response = Json(receipt).into_response();
+    let headers = response.headers_mut();
+    if let Ok(bookmark) = HeaderValue::from_str(&receipt.bookmark().to_string()) {
+        headers.insert(LOG_POSITION, bookmark);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// The problem of a path that is no text.
+pub(crate) fn unreadable_name(kind: &str) -> Problem {
+    let detail = format!("the name of the {kind} is not a text in UTF-8");
+    Problem::new(StatusCode::NOT_FOUND, "unknown", detail)
+}

@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+//!
+//! [`router`] has the limits that most applications want; [`Options`] sets them, and maps a request to the actor who sends
+//! it.
+
+mod command;
+mod failure;
+mod gateway;
+mod headers;
+mod limits;
+mod options;
+mod pointer;
+mod problem;
+mod query;
+mod query_string;
+mod request_body;
+mod watch;
+
+pub use options::{Options, Unauthenticated};
+pub use problem::Problem;
+
+use cqrs_core::Dispatcher;
+
+/// The routes of all commands and queries of a dispatcher, with the default [`Options`]: without actors, so that messages
+/// which need a permission are refused.
+pub fn router(dispatcher: Dispatcher) -> axum::Router {
+    Options::new().router(dispatcher)
+}

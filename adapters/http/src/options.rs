@@ -1,0 +1,127 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::request::Parts;
+use axum::routing::any;
+use cqrs_core::{Actor, Dispatcher};
+
+use crate::gateway::Gateway;
+use crate::{command, query};
+
+/// Maps the head of a request to the actor who sends it.
+pub(crate) type Authenticate =
+    dyn Fn(&Parts) -> Result<Option<Actor>, Unauthenticated> + Send + Sync;
+
+/// Nobody knows the sender of a request: it gets the status 401.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unauthenticated {
+    /// The reason, as the sender may read it.
+    pub reason: String,
+    /// The value of the header `WWW-Authenticate`, such as `Bearer`.
+    pub challenge: &'static str,
+}
+
+/// Options of a router.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use cqrs_core::{Actor, Dispatcher};
+/// use cqrs_http::{Options, Unauthenticated};
+///
+/// fn api(shop: Dispatcher) -> axum::Router {
+///     Options::new()
+///         .actor(|request| match request.headers.get("x-user") {
+///             Some(user) => Ok(user.to_str().ok().map(Actor::new)),
+///             None => Err(Unauthenticated {
+///                 reason: "the header `X-User` is missing".into(),
+///                 challenge: "X-User",
+///             }),
+///         })
+///         .max_body(64 << 10)
+///         .timeout(Duration::from_secs(10))
+///         .router(shop)
+/// }
+/// ```
+#[must_use = "options are used by `router`"]
+pub struct Options {
+    pub(crate) authenticate: Box<Authenticate>,
+    pub(crate) max_body: usize,
+    pub(crate) timeout: Duration,
+    pub(crate) body_timeout: Duration,
+    pub(crate) max_requests: usize,
+    pub(crate) max_watches: usize,
+}
+
+impl Options {
+    /// The default options.
+    pub fn new() -> Self {
+        Self {
+            authenticate: Box::new(|_| Ok(None)),
+            max_body: 1 << 20,
+            timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(10),
+            max_requests: 1024,
+            max_watches: 1024,
+        }
+    }
+
+    /// Sets the function that finds the actor of a request. It runs before the body is read. Without one, there are no
+    /// actors, and the dispatcher's authorizer decides what they may do.
+    pub fn actor<F>(mut self, authenticate: F) -> Self
+    where
+        F: Fn(&Parts) -> Result<Option<Actor>, Unauthenticated> + Send + Sync + 'static,
+    {
+        self.authenticate = Box::new(authenticate);
+        self
+    }
+
+    /// Sets the maximum size of a body, in bytes. A larger one gets the status 413. Defaults to 1 MiB. The dispatcher has
+    /// a limit of its own, [`max_message`](cqrs_core::app::Builder::max_message).
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.max_body = bytes;
+        self
+    }
+
+    /// Sets the maximum time of a request once its body is read. It gets the status 504 then; whether a command was carried
+    /// out is not known, unless it is sent again with the same `Idempotency-Key`. Defaults to 30 seconds. Watches have none.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the maximum time in which the body has to arrive. The request gets the status 408 then. Defaults to 10 seconds.
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.body_timeout = timeout;
+        self
+    }
+
+    /// Sets the maximum number of requests at a time. A further one gets the status 503. Defaults to 1,024.
+    pub fn max_requests(mut self, requests: usize) -> Self {
+        self.max_requests = requests;
+        self
+    }
+
+    /// Sets the maximum number of watched queries at a time, which are not counted as requests. A further one gets the
+    /// status 503. Defaults to 1,024.
+    pub fn max_watches(mut self, watches: usize) -> Self {
+        self.max_watches = watches;
+        self
+    }
+
+    /// The routes of all commands and queries of a dispatcher.
+    pub fn router(self, dispatcher: Dispatcher) -> Router {
+        let gateway = Arc::new(Gateway::new(dispatcher, self));
+        Router::new()
+            .route("/commands/{name}", any(command::answer))
+            .route("/queries/{name}", any(query::answer))
+            .with_state(gateway)
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}

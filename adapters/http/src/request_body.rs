@@ -1,0 +1,70 @@
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use tokio::time::timeout;
+
+use crate::problem::Problem;
+
+/// The JSON of a request. Empty, if it has no body.
+pub(crate) async fn json(
+    headers: &HeaderMap,
+    body: Body,
+    (max_bytes, max_time): (usize, Duration),
+) -> Result<Bytes, Problem> {
+    let read = timeout(max_time, to_bytes(body, max_bytes)).await;
+    let Ok(read) = read else {
+        let detail = format!("the body did not arrive within {max_time:?}");
+        return Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body-late",
+            detail,
+        ));
+    };
+    let Ok(bytes) = read else {
+        let detail = format!("the body is broken, or has more than {max_bytes} bytes");
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body-too-large",
+            detail,
+        ));
+    };
+    if !bytes.is_empty() && !is_json(headers) {
+        let detail = "the body has to be JSON, with the header `Content-Type: application/json`";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Problem::new(status, "not-json", detail));
+    }
+    Ok(bytes)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let media_type = value.and_then(|value| value.split(';').next());
+    media_type.is_some_and(|media_type| {
+        let media_type = media_type.trim().to_ascii_lowercase();
+        media_type == "application/json"
+            || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_a_media_type() {
+        let is = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, text.parse().expect("is a value"));
+            is_json(&headers)
+        };
+        assert!(is("application/json; charset=utf-8"));
+        assert!(is("application/vnd.shop+JSON"));
+        assert!(!is("text/plain"));
+        assert!(!is("application/x-www-form-urlencoded"));
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

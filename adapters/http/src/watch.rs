@@ -1,0 +1,101 @@
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::header::CACHE_CONTROL;
+use axum::http::request::Parts;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use cqrs_core::QueryError;
+use cqrs_core::app::{Answer, Watch};
+use futures_util::stream::unfold;
+use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::failure;
+use crate::gateway::Gateway;
+use crate::headers::{Place, last_event_id};
+use crate::problem::Problem;
+use crate::query::Question;
+
+/// Time between two comments that keep the connection alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// A query that is watched over one connection.
+struct Watched {
+    gateway: Arc<Gateway>,
+    question: Question,
+    watch: Watch<Value>,
+    /// It counts as one of the watches until it is over.
+    _permit: OwnedSemaphorePermit,
+}
+
+/// All answers to a query, as server-sent events: each with its position as id, by which the sender goes on later. An
+/// error is an event of its own, with the problem.
+pub(crate) fn stream(
+    gateway: &Arc<Gateway>,
+    mut question: Question,
+    head: &Parts,
+    permit: OwnedSemaphorePermit,
+) -> Result<Response, Problem> {
+    question
+        .places
+        .extend(last_event_id(&head.headers)?.map(Place::Position));
+    let watched = Watched {
+        gateway: gateway.clone(),
+        watch: gateway.watch(&question),
+        question,
+        _permit: permit,
+    };
+    let events = unfold(watched, |mut watched| async {
+        let answer = watched.next().await?;
+        Some((Ok::<_, Infallible>(event(answer)), watched))
+    });
+    let stream = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    Ok(([(CACHE_CONTROL, "no-store")], stream).into_response())
+}
+
+impl Gateway {
+    fn watch(&self, question: &Question) -> Watch<Value> {
+        let json = question.fields.json();
+        let mut watch = self.dispatcher.watch_json(&question.name, &json);
+        for place in &question.places {
+            watch = match place {
+                Place::Bookmark(bookmark) => watch.after(bookmark),
+                Place::Position(position) => watch.after_position(*position),
+            };
+        }
+        match &question.actor {
+            Some(actor) => watch.actor(actor.clone()),
+            None => watch,
+        }
+    }
+}
+
+impl Watched {
+    async fn next(&mut self) -> Option<Result<Answer<Value>, QueryError>> {
+        loop {
+            let answer = self.watch.next().await?;
+            match answer {
+                Err(error) if self.question.fields.may_be_text(&error) => {
+                    self.watch = self.gateway.watch(&self.question);
+                }
+                answer => return Some(answer),
+            }
+        }
+    }
+}
+
+fn event(answer: Result<Answer<Value>, QueryError>) -> Event {
+    match answer {
+        Ok(answer) => Event::default()
+            .event("answer")
+            .id(answer.position.to_string())
+            .data(answer.output.to_string()),
+        Err(error) => {
+            let problem = failure::of_query(&error);
+            let json = serde_json::to_string(&problem).unwrap_or_default();
+            Event::default().event("problem").data(json)
+        }
+    }
+}
