@@ -1,4 +1,5 @@
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -78,6 +79,8 @@ pub enum CliCommand {
     Status(StatusArgs),
     /// Waits until this program's version of a projection is built and live
     Rebuild(RebuildArgs),
+    /// Serves every command and query over HTTP, until Ctrl-C
+    Serve(ServeArgs),
     /// Shows every message with its handler, and every event with its listeners
     Explain(ExplainArgs),
     /// Draws what leads to what: commands, events, projections, queries, and all between them
@@ -153,6 +156,14 @@ pub struct StatusArgs {
     /// Shows the table once
     #[arg(long)]
     pub once: bool,
+}
+
+/// Every request is sent by the actor of `--actor`, with the role of `--as`: for a machine of your own.
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    /// The address to listen on; port 0 is a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
 }
 
 /// Until then, queries are answered from the version that is live. If that is the program's own, its views are

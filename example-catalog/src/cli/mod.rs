@@ -16,6 +16,7 @@ mod out;
 mod process;
 mod rebuild;
 mod send;
+mod serve;
 mod shutdown;
 mod signal;
 mod status;
@@ -72,6 +73,10 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         CliCommand::Rebuild(rebuild) => {
             let dispatcher = open::in_database(&database, OpenMode::MustExist).await?;
             shutdown::run_until_signal(&dispatcher, rebuild::run(&dispatcher, &rebuild)).await
+        }
+        CliCommand::Serve(serve) => {
+            let dispatcher = open::in_database(&database, OpenMode::CreateIfMissing).await?;
+            serve::run(&dispatcher, &serve, actor).await
         }
         CliCommand::Explain(explain) => explain::run(&open::in_memory().await?, &explain),
         CliCommand::Map(map) if map.observed => {

@@ -11,7 +11,7 @@ use super::signal::Signal;
 
 /// Time for work in progress and for writing read models. Less than the ten seconds after which a
 /// container is killed.
-const GRACE: Duration = Duration::from_secs(8);
+pub const GRACE: Duration = Duration::from_secs(8);
 
 /// Runs an action to completion, then shuts down the dispatcher.
 ///

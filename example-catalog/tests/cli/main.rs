@@ -13,5 +13,7 @@ mod process;
 mod program;
 mod rebuild;
 mod send_and_ask;
+#[cfg(unix)]
+mod serve;
 mod status;
 mod umadb;

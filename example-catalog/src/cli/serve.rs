@@ -1,0 +1,44 @@
+use axum::Router;
+use cqrs_core::{Actor, Dispatcher};
+use cqrs_http::Options;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::out::print_line;
+use super::shutdown::{GRACE, close};
+use super::signal::Signal;
+use super::{CliError, args};
+
+/// Serves the catalog over HTTP, until the program is told to stop. Whoever sends a request is this actor.
+pub async fn run(
+    dispatcher: &Dispatcher,
+    serve: &args::ServeArgs,
+    actor: Actor,
+) -> Result<(), CliError> {
+    let listener = TcpListener::bind(serve.listen).await?;
+    let address = listener.local_addr()?;
+    let options = Options::new().actor(move |_| Ok(Some(actor.clone())));
+    let routes: Router = options.router(dispatcher.clone());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = axum::serve(listener, routes).with_graceful_shutdown(async {
+        // An error means that nobody will tell it to stop, which is a reason to stop, too.
+        let _ = stopped.await;
+    });
+    print_line(format_args!("listening on http://{address}"))?;
+    let stopping = async {
+        let signal = Signal::received().await;
+        // Whoever watches a query is told by the dispatcher, and would be waited for otherwise.
+        drop(stop);
+        close(dispatcher).await;
+        signal
+    };
+    let mut server = Box::pin(server.into_future());
+    let signal = tokio::select! {
+        ended = &mut server => return Ok(ended?),
+        signal = stopping => signal,
+    };
+    // A client that does not read its answer is not waited for any longer.
+    let _ = timeout(GRACE, server).await;
+    Ok(signal.map(drop)?)
+}
