@@ -92,6 +92,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/flow-map.md")]
     mod flow_map {}
 
+    #[doc = include_str!("../docs/guides/http.md")]
+    mod http {}
+
     #[doc = include_str!("../docs/guides/model.md")]
     mod model {}
 

@@ -22,6 +22,7 @@ guides! {
     errors: "errors.md",
     events: "events.md",
     flow_map: "flow-map.md",
+    http: "http.md",
     idempotent_commands: "idempotent-commands.md",
     live_queries: "live-queries.md",
     macros: "macros.md",

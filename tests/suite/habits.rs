@@ -7,10 +7,11 @@ use syn::{Block, Expr, ExprClosure, Ident, ItemMod, Local, Macro, Pat, Stmt};
 
 use crate::support::sources::{parsed, root, rust_files};
 
-const FOLDERS: [&str; 9] = [
+const FOLDERS: [&str; 10] = [
     "cqrs-core",
     "cqrs-macros",
     "adapters/conformance",
+    "adapters/http",
     "adapters/kit",
     "adapters/map",
     "adapters/postgres",

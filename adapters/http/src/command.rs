@@ -25,19 +25,17 @@ pub(crate) async fn answer(
         return Err(Problem::new(status, "method", detail).allow("POST"));
     }
     let _permit = gateway.requests.take()?;
-    let Path(name) = name.map_err(|_| unreadable_name("command"))?;
+    let Path(name) = name.map_err(|_| Problem::unreadable_name("command"))?;
     let (head, body) = request.into_parts();
     let actor = gateway.actor(&head)?;
     let id = command_id(&head.headers, actor.as_ref())?.unwrap_or_else(CommandId::new);
-    let options = &gateway.options;
-    let limits = (options.max_body, options.body_timeout);
+    let limits = &gateway.limits;
     let body = request_body::json(&head.headers, body, limits).await?;
-    let call = gateway.dispatcher.execute_json(&name, &body);
-    let call = call.id(id).timeout(options.timeout);
-    let call = match actor {
-        Some(actor) => call.actor(actor),
-        None => call,
-    };
+    let mut call = gateway.dispatcher.execute_json(&name, &body);
+    call = call.id(id).timeout(limits.timeout);
+    if let Some(actor) = actor {
+        call = call.actor(actor);
+    }
     let receipt = call.await.map_err(|error| failure::of_command(error, id))?;
     let mut response = Json(receipt).into_response();
     let headers = response.headers_mut();
@@ -46,10 +44,4 @@ pub(crate) async fn answer(
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
-}
-
-/// The problem of a path that is no text.
-pub(crate) fn unreadable_name(kind: &str) -> Problem {
-    let detail = format!("the name of the {kind} is not a text in UTF-8");
-    Problem::new(StatusCode::NOT_FOUND, "unknown", detail)
 }

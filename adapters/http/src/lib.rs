@@ -3,6 +3,7 @@
 //! [`router`] has the limits that most applications want; [`Options`] sets them, and maps a request to the actor who sends
 //! it.
 
+mod actor;
 mod command;
 mod failure;
 mod gateway;
@@ -13,10 +14,12 @@ mod pointer;
 mod problem;
 mod query;
 mod query_string;
+mod question;
 mod request_body;
 mod watch;
 
-pub use options::{Options, Unauthenticated};
+pub use actor::Unauthenticated;
+pub use options::Options;
 pub use problem::Problem;
 
 use cqrs_core::Dispatcher;

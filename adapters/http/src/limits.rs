@@ -1,18 +1,28 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::Problem;
 
+/// The limits of a request.
+pub(crate) struct Limits {
+    pub(crate) max_body: usize,
+    pub(crate) timeout: Duration,
+    pub(crate) body_timeout: Duration,
+    pub(crate) max_requests: usize,
+    pub(crate) max_watches: usize,
+}
+
 /// The number of requests, or of watches, that may go on at a time.
-pub(crate) struct Limit {
+pub(crate) struct Permits {
     permits: Arc<Semaphore>,
     /// What is limited, in the plural.
     of: &'static str,
 }
 
-impl Limit {
+impl Permits {
     pub(crate) fn new(count: usize, of: &'static str) -> Self {
         let permits = Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Self { permits, of }

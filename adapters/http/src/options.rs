@@ -6,21 +6,10 @@ use axum::http::request::Parts;
 use axum::routing::any;
 use cqrs_core::{Actor, Dispatcher};
 
+use crate::actor::{Authenticate, Unauthenticated};
 use crate::gateway::Gateway;
+use crate::limits::Limits;
 use crate::{command, query};
-
-/// Maps the head of a request to the actor who sends it.
-pub(crate) type Authenticate =
-    dyn Fn(&Parts) -> Result<Option<Actor>, Unauthenticated> + Send + Sync;
-
-/// Nobody knows the sender of a request: it gets the status 401.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unauthenticated {
-    /// The reason, as the sender may read it.
-    pub reason: String,
-    /// The value of the header `WWW-Authenticate`, such as `Bearer`.
-    pub challenge: &'static str,
-}
 
 /// Options of a router.
 ///
@@ -46,12 +35,8 @@ pub struct Unauthenticated {
 /// ```
 #[must_use = "options are used by `router`"]
 pub struct Options {
-    pub(crate) authenticate: Box<Authenticate>,
-    pub(crate) max_body: usize,
-    pub(crate) timeout: Duration,
-    pub(crate) body_timeout: Duration,
-    pub(crate) max_requests: usize,
-    pub(crate) max_watches: usize,
+    authenticate: Box<Authenticate>,
+    limits: Limits,
 }
 
 impl Options {
@@ -59,11 +44,13 @@ impl Options {
     pub fn new() -> Self {
         Self {
             authenticate: Box::new(|_| Ok(None)),
-            max_body: 1 << 20,
-            timeout: Duration::from_secs(30),
-            body_timeout: Duration::from_secs(10),
-            max_requests: 1024,
-            max_watches: 1024,
+            limits: Limits {
+                max_body: 1 << 20,
+                timeout: Duration::from_secs(30),
+                body_timeout: Duration::from_secs(10),
+                max_requests: 1024,
+                max_watches: 1024,
+            },
         }
     }
 
@@ -80,39 +67,39 @@ impl Options {
     /// Sets the maximum size of a body, in bytes. A larger one gets the status 413. Defaults to 1 MiB. The dispatcher has
     /// a limit of its own, [`max_message`](cqrs_core::app::Builder::max_message).
     pub fn max_body(mut self, bytes: usize) -> Self {
-        self.max_body = bytes;
+        self.limits.max_body = bytes;
         self
     }
 
     /// Sets the maximum time of a request once its body is read. It gets the status 504 then; whether a command was carried
     /// out is not known, unless it is sent again with the same `Idempotency-Key`. Defaults to 30 seconds. Watches have none.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.limits.timeout = timeout;
         self
     }
 
     /// Sets the maximum time in which the body has to arrive. The request gets the status 408 then. Defaults to 10 seconds.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
-        self.body_timeout = timeout;
+        self.limits.body_timeout = timeout;
         self
     }
 
     /// Sets the maximum number of requests at a time. A further one gets the status 503. Defaults to 1,024.
     pub fn max_requests(mut self, requests: usize) -> Self {
-        self.max_requests = requests;
+        self.limits.max_requests = requests;
         self
     }
 
     /// Sets the maximum number of watched queries at a time, which are not counted as requests. A further one gets the
     /// status 503. Defaults to 1,024.
     pub fn max_watches(mut self, watches: usize) -> Self {
-        self.max_watches = watches;
+        self.limits.max_watches = watches;
         self
     }
 
     /// The routes of all commands and queries of a dispatcher.
     pub fn router(self, dispatcher: Dispatcher) -> Router {
-        let gateway = Arc::new(Gateway::new(dispatcher, self));
+        let gateway = Arc::new(Gateway::new(dispatcher, self.authenticate, self.limits));
         Router::new()
             .route("/commands/{name}", any(command::answer))
             .route("/queries/{name}", any(query::answer))

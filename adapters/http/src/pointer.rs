@@ -1,8 +1,7 @@
 /// The JSON pointer to a value, as a fragment, from its path in a message: `#/lines/2/price` from `lines[2].price`.
 pub(crate) fn pointer(path: &str) -> String {
     let mut pointer = "#".to_owned();
-    let is_separator = |it: char| matches!(it, '.' | '[' | ']');
-    for part in path.split(is_separator).filter(|part| !part.is_empty()) {
+    for part in path.split(['.', '[', ']']).filter(|part| !part.is_empty()) {
         pointer.push('/');
         for character in part.chars() {
             match character {

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::options::Unauthenticated;
+use crate::actor::Unauthenticated;
 use crate::pointer::pointer;
 
 /// The media type of a problem.
@@ -54,6 +54,12 @@ impl Problem {
             errors: Vec::new(),
             headers: HeaderMap::new(),
         }))
+    }
+
+    /// That of a path that is no text.
+    pub(crate) fn unreadable_name(kind: &str) -> Self {
+        let detail = format!("the name of the {kind} is not a text in UTF-8");
+        Self::new(StatusCode::NOT_FOUND, "unknown", detail)
     }
 
     /// The status.

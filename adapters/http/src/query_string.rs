@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 /// What is known of the types of a query's fields, which a query string does not tell.
 pub(crate) struct FieldTypes {
     /// The fields that take a text, whatever it looks like.
-    texts: BTreeSet<&'static str>,
+    texts: BTreeSet<String>,
     /// The fields that take a list.
-    lists: BTreeSet<&'static str>,
+    lists: BTreeSet<String>,
 }
 
 /// The fields of a query from its query string. A value of a type that is not known is read as JSON, if it is that, and
@@ -24,14 +24,15 @@ impl FieldTypes {
         let lists = fields.iter().filter(|field| is_list(field.ty));
         let texts = fields.iter().filter(|field| is_text(field.ty));
         Self {
-            lists: lists.map(|field| field.name).collect(),
-            texts: texts.map(|field| field.name).collect(),
+            lists: lists.map(|field| field.name.to_owned()).collect(),
+            texts: texts.map(|field| field.name.to_owned()).collect(),
         }
     }
 }
 
 impl QueryString {
-    pub(crate) fn read(text: &str, types: &FieldTypes) -> Self {
+    /// Without types, as of a query that is not known, every value is one of a type that is not known.
+    pub(crate) fn read(text: &str, types: Option<&FieldTypes>) -> Self {
         let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             let all = values.entry(name.into_owned()).or_default();
@@ -39,8 +40,8 @@ impl QueryString {
         }
         Self {
             values,
-            lists: types.lists.iter().map(|&name| name.to_owned()).collect(),
-            texts: types.texts.iter().map(|&name| name.to_owned()).collect(),
+            lists: types.map(|it| it.lists.clone()).unwrap_or_default(),
+            texts: types.map(|it| it.texts.clone()).unwrap_or_default(),
         }
     }
 
@@ -48,11 +49,11 @@ impl QueryString {
     pub(crate) fn json(&self) -> Vec<u8> {
         let fields = self.values.iter().map(|(name, values)| {
             let is_text = self.texts.contains(name);
-            let mut values = values.iter().map(|value| value_of(value, is_text));
-            let is_list = self.lists.contains(name) || values.len() > 1;
-            let value = match values.next() {
+            let mut all = values.iter().map(|value| value_of(value, is_text));
+            let is_list = self.lists.contains(name) || all.len() > 1;
+            let value = match all.next() {
                 Some(value) if !is_list => value,
-                first => Value::Array(first.into_iter().chain(values).collect()),
+                first => Value::Array(first.into_iter().chain(all).collect()),
             };
             (name.clone(), value)
         });
@@ -112,7 +113,7 @@ mod tests {
     }
 
     fn json(text: &str) -> Value {
-        let json = QueryString::read(text, &types()).json();
+        let json = QueryString::read(text, Some(&types())).json();
         serde_json::from_slice(&json).expect("is JSON")
     }
 
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_refused_is_read_as_a_text() {
-        let mut query = QueryString::read("sku=17&page=2", &types());
+        let mut query = QueryString::read("sku=17&page=2", Some(&types()));
         assert!(query.read_as_text("sku"));
         assert!(!query.read_as_text("sku"), "it is one already");
         assert!(!query.read_as_text("other"));

@@ -1,20 +1,19 @@
-use std::time::Duration;
-
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use tokio::time::timeout;
 
+use crate::limits::Limits;
 use crate::problem::Problem;
 
 /// The JSON of a request. Empty, if it has no body.
 pub(crate) async fn json(
     headers: &HeaderMap,
     body: Body,
-    (max_bytes, max_time): (usize, Duration),
+    limits: &Limits,
 ) -> Result<Bytes, Problem> {
-    let read = timeout(max_time, to_bytes(body, max_bytes)).await;
-    let Ok(read) = read else {
+    let (max_bytes, max_time) = (limits.max_body, limits.body_timeout);
+    let Ok(read) = timeout(max_time, to_bytes(body, max_bytes)).await else {
         let detail = format!("the body did not arrive within {max_time:?}");
         return Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,

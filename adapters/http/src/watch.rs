@@ -16,7 +16,7 @@ use crate::failure;
 use crate::gateway::Gateway;
 use crate::headers::{Place, last_event_id};
 use crate::problem::Problem;
-use crate::query::Question;
+use crate::question::Question;
 
 /// Time between two comments that keep the connection alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -43,7 +43,7 @@ pub(crate) fn stream(
         .extend(last_event_id(&head.headers)?.map(Place::Position));
     let watched = Watched {
         gateway: gateway.clone(),
-        watch: gateway.watch(&question),
+        watch: question.watch(gateway),
         question,
         _permit: permit,
     };
@@ -55,17 +55,17 @@ pub(crate) fn stream(
     Ok(([(CACHE_CONTROL, "no-store")], stream).into_response())
 }
 
-impl Gateway {
-    fn watch(&self, question: &Question) -> Watch<Value> {
-        let json = question.fields.json();
-        let mut watch = self.dispatcher.watch_json(&question.name, &json);
-        for place in &question.places {
+impl Question {
+    fn watch(&self, gateway: &Gateway) -> Watch<Value> {
+        let json = self.fields.json();
+        let mut watch = gateway.dispatcher.watch_json(&self.name, &json);
+        for place in &self.places {
             watch = match place {
                 Place::Bookmark(bookmark) => watch.after(bookmark),
                 Place::Position(position) => watch.after_position(*position),
             };
         }
-        match &question.actor {
+        match &self.actor {
             Some(actor) => watch.actor(actor.clone()),
             None => watch,
         }
@@ -78,7 +78,7 @@ impl Watched {
             let answer = self.watch.next().await?;
             match answer {
                 Err(error) if self.question.fields.may_be_text(&error) => {
-                    self.watch = self.gateway.watch(&self.question);
+                    self.watch = self.question.watch(&self.gateway);
                 }
                 answer => return Some(answer),
             }
