@@ -37,9 +37,12 @@ impl FlowMap {
              <a class=\"skip hidden\" href=\"#details\">Skip the map: all messages as text</a>\n\
              <header>\n<h1>{title}</h1>\n{TOOLS}</header>\n"
         );
+        out.push_str("<main>\n");
         self.legend(&mut out);
         self.summary_of_log(&mut out);
-        out.push_str("<main>\n<p class=\"status\" id=\"status\" role=\"status\"></p>\n<div class=\"sheet\">\n");
+        out.push_str(
+            "<p class=\"status\" id=\"status\" role=\"status\"></p>\n<div class=\"sheet\">\n",
+        );
         let picture = Picture::new(self);
         out.push_str(&self.drawn(&picture, "", &|place, station| {
             self.attributes(place, station)

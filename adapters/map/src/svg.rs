@@ -135,14 +135,6 @@ impl FlowMap {
         if kind == NodeKind::ProcessManager {
             out.push_str(&rect(area, kind, 3.0));
         }
-        let (right, bottom) = (area.x + area.width - 6.0, area.y + area.height - 7.0);
-        if let Some(number) = self.figure(place).short() {
-            let (x, y) = (n(right), n(bottom));
-            let _ = write!(
-                out,
-                "<text class=\"count\" x=\"{x}\" y=\"{y}\">{number}</text>"
-            );
-        }
         let _ = writeln!(
             out,
             "<text class=\"label\" x=\"{}\" y=\"{}\">{}</text></{element}>",
@@ -150,6 +142,15 @@ impl FlowMap {
             n(area.y + area.height / 2.0),
             escape(&picture.labels[place])
         );
+        // Beside the link, whose name it is no part of.
+        let (right, bottom) = (area.x + area.width - 6.0, area.y + area.height - 7.0);
+        if let Some(number) = self.figure(place).short() {
+            let (x, y) = (n(right), n(bottom));
+            let _ = writeln!(
+                out,
+                "<text class=\"count\" aria-hidden=\"true\" x=\"{x}\" y=\"{y}\">{number}</text>"
+            );
+        }
     }
 
     /// What flows in both directions of a link.

@@ -223,4 +223,6 @@ fn assert_looks(result: &Value) {
     }
     assert_eq!(result["zoomed"], json!({"larger": true, "fits": true}));
     assert_eq!(result["unnamed"], json!([]));
+    let unprinted = ".tools, .scripted .tools, .card, .skip, .status";
+    assert_eq!(result["unprinted"], json!([unprinted]));
 }

@@ -158,6 +158,8 @@ fn what_was_observed_is_counted_on_the_edges() {
     let page = map.html();
     assert!(page.contains("Observed: 8 events of 7 decisions."));
     assert!(page.contains("event, version 2, observed 2 times"));
+    // A screen reader says the number with the details, not as a part of the name.
+    assert!(page.contains("<text class=\"count\" aria-hidden=\"true\""));
     // Nobody declares who loses books.
     assert!(page.contains("<li>the program → book-lost: 1</li>"));
     assert!(map.mermaid().contains("|\"2\"|") && map.dot().contains("label=\"2\""));
