@@ -29,7 +29,9 @@ pub(crate) async fn json(
             detail,
         ));
     };
-    if !bytes.is_empty() && !is_json(headers) {
+    // A form of another site may be empty, but it has a type.
+    let may_be_bare = bytes.is_empty() && !headers.contains_key(CONTENT_TYPE);
+    if !may_be_bare && !is_json(headers) {
         let detail = "the body has to be JSON, with the header `Content-Type: application/json`";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(Problem::new(status, "not-json", detail));

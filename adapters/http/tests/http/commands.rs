@@ -90,6 +90,10 @@ async fn a_message_without_fields_needs_no_body() {
     assert_eq!(json(bare).await.0, StatusCode::OK);
     let empty = server.post("commands/Ping", &json!({}));
     assert_eq!(json(empty).await.0, StatusCode::OK);
+    // As a form of another site would be sent.
+    let form = server.request(Method::POST, "commands/Ping");
+    let form = form.header("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(problem(form).await.0, 415);
 }
 
 #[tokio::test]
