@@ -1,3 +1,6 @@
+use std::future::ready;
+use std::pin::pin;
+
 use axum::Router;
 use cqrs_core::{Actor, Dispatcher};
 use cqrs_http::Options;
@@ -25,9 +28,16 @@ pub async fn run(
         // An error means that nobody will tell it to stop, which is a reason to stop, too.
         let _ = stopped.await;
     });
+    let mut signaled = pin!(Signal::received());
+    tokio::select! {
+        // First, so that the signal is caught before anybody knows that the program is there.
+        biased;
+        signal = &mut signaled => return Ok(signal.map(drop)?),
+        () = ready(()) => {}
+    }
     print_line(format_args!("listening on http://{address}"))?;
     let stopping = async {
-        let signal = Signal::received().await;
+        let signal = signaled.await;
         // Whoever watches a query is told by the dispatcher, and would be waited for otherwise.
         drop(stop);
         close(dispatcher).await;
