@@ -1,4 +1,5 @@
-//! How a dispatcher stops, and how a program waits until it has come to rest.
+//! How a dispatcher stops, and how a program waits until it has come to rest. One domain with its gates serves all tests,
+//! so the file is over 500 lines.
 
 use std::pin::pin;
 use std::sync::Arc;

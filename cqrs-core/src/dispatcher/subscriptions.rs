@@ -1,3 +1,5 @@
+//! What operators look at and do: half of the file is the documentation of one type's methods, so it is over 500 lines.
+
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
