@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use cqrs_core::CommandId;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, name_in};
 use crate::headers::{LOG_POSITION, command_id};
 use crate::problem::Problem;
 use crate::{failure, request_body};
@@ -16,7 +16,7 @@ use crate::{failure, request_body};
 /// `POST /commands/{name}`: sends a command, and answers with its receipt.
 pub(crate) async fn answer(
     State(gateway): State<Arc<Gateway>>,
-    name: Result<Path<String>, PathRejection>,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
     if request.method() != Method::POST {
@@ -24,13 +24,14 @@ pub(crate) async fn answer(
         let status = StatusCode::METHOD_NOT_ALLOWED;
         return Err(Problem::new(status, "method", detail).allow("POST"));
     }
-    let _permit = gateway.requests.take()?;
-    let Path(name) = name.map_err(|_| Problem::unreadable_name("command"))?;
+    let name = name_in(parameters).ok_or_else(|| Problem::unreadable_name("command"))?;
     let (head, body) = request.into_parts();
     let actor = gateway.actor(&head)?;
     let id = command_id(&head.headers, actor.as_ref())?.unwrap_or_else(CommandId::new);
     let limits = &gateway.limits;
     let body = request_body::json(&head.headers, body, limits).await?;
+    // Not while the body comes, so that slow senders do not keep others out.
+    let _permit = gateway.requests.take()?;
     let mut call = gateway.dispatcher.execute_json(&name, &body);
     call = call.id(id).timeout(limits.timeout);
     if let Some(actor) = actor {

@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use axum::extract::RawPathParams;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::http::request::Parts;
 use cqrs_core::app::NodeKind;
 use cqrs_core::{Actor, Dispatcher};
@@ -8,6 +10,9 @@ use crate::actor::Authenticate;
 use crate::limits::{Limits, Permits};
 use crate::problem::Problem;
 use crate::query_string::FieldTypes;
+
+/// The parameter of the path that has the name of the message. No application has one with this name before it.
+pub(crate) const NAME: &str = "message";
 
 /// What all requests share.
 pub(crate) struct Gateway {
@@ -47,4 +52,12 @@ impl Gateway {
     pub(crate) fn fields(&self, query: &str) -> Option<&FieldTypes> {
         self.fields.get(query)
     }
+}
+
+/// The name of the message in the path, which may have parameters of the application before it. `None` if it is no text.
+pub(crate) fn name_in(parameters: Result<RawPathParams, RawPathParamsRejection>) -> Option<String> {
+    let parameters = parameters.ok()?;
+    let mut all = parameters.iter();
+    let name = all.find(|(parameter, _)| *parameter == NAME);
+    name.map(|(_, name)| name.to_owned())
 }

@@ -7,7 +7,7 @@ use axum::routing::any;
 use cqrs_core::{Actor, Dispatcher};
 
 use crate::actor::{Authenticate, Unauthenticated};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, NAME};
 use crate::limits::Limits;
 use crate::{command, query};
 
@@ -101,8 +101,8 @@ impl Options {
     pub fn router(self, dispatcher: Dispatcher) -> Router {
         let gateway = Arc::new(Gateway::new(dispatcher, self.authenticate, self.limits));
         Router::new()
-            .route("/commands/{name}", any(command::answer))
-            .route("/queries/{name}", any(query::answer))
+            .route(&format!("/commands/{{{NAME}}}"), any(command::answer))
+            .route(&format!("/queries/{{{NAME}}}"), any(query::answer))
             .with_state(gateway)
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, name_in};
 use crate::headers::min_positions;
 use crate::problem::Problem;
 use crate::query_string::QueryString;
@@ -23,7 +23,7 @@ const QUERY: &[u8] = b"QUERY";
 /// `GET`, `POST` and `QUERY /queries/{name}`: answers a query, or watches it.
 pub(crate) async fn answer(
     State(gateway): State<Arc<Gateway>>,
-    name: Result<Path<String>, PathRejection>,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
     let method = request.method();
@@ -34,13 +34,7 @@ pub(crate) async fn answer(
         return Err(Problem::new(status, "method", detail).allow("GET, HEAD, POST, QUERY"));
     }
     let is_watch = accepts_events(request.headers());
-    let permit = if is_watch {
-        &gateway.watches
-    } else {
-        &gateway.requests
-    }
-    .take()?;
-    let Path(name) = name.map_err(|_| Problem::unreadable_name("query"))?;
+    let name = name_in(parameters).ok_or_else(|| Problem::unreadable_name("query"))?;
     let (head, body) = request.into_parts();
     let actor = gateway.actor(&head)?;
     let places = min_positions(&head.headers)?;
@@ -56,9 +50,12 @@ pub(crate) async fn answer(
         actor,
         places,
     };
+    // Not while the body comes, so that slow senders do not keep others out.
     if is_watch {
+        let permit = gateway.watches.take()?;
         return watch::stream(&gateway, question, &head, permit);
     }
+    let _permit = gateway.requests.take()?;
     let limit = gateway.limits.timeout;
     let Ok(answered) = timeout(limit, question.ask(&gateway)).await else {
         let detail = format!("the query was not answered within {limit:?}");

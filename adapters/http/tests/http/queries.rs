@@ -37,7 +37,10 @@ async fn both_versions_of_http_are_served() {
         .no_proxy()
         .http2_prior_knowledge();
     let client = client.build().expect("a client");
-    let address = format!("http://{}/api/queries/BalanceOf?account=1", server.address);
+    let address = format!(
+        "http://{}/api/acme/queries/BalanceOf?account=1",
+        server.address
+    );
     let response = send(client.get(address)).await;
     assert_eq!(
         (response.status(), response.version()),

@@ -41,7 +41,8 @@ impl Server {
     pub async fn with(options: Options, dispatcher: Dispatcher) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("has an address");
-        let routes = axum::Router::new().nest("/api", options.router(dispatcher));
+        // Below a parameter of the application.
+        let routes = axum::Router::new().nest("/api/{tenant}", options.router(dispatcher));
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             let serve = axum::serve(listener, routes);
@@ -60,7 +61,7 @@ impl Server {
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client
-            .request(method, format!("http://{}/api/{path}", self.address))
+            .request(method, format!("http://{}/api/acme/{path}", self.address))
     }
 
     pub fn get(&self, path: &str) -> RequestBuilder {
