@@ -1,6 +1,6 @@
 //! A rolling deployment in which events have got a newer version: the processes of the older program leave the
 //! subscriptions that meet such an event to those of the newer one. Without a newer one, a command or a deadline that
-//! needs such an event holds up its instance alone.
+//! needs such an event holds up its instance alone. Two programs serve all tests, so the file is over 500 lines.
 
 use std::sync::Arc;
 use std::time::Duration;

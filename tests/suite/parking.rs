@@ -1,6 +1,6 @@
 //! Projections and reactions that park the id of an event that keeps failing: the events of others go on, and
 //! once the id is released, none of its own is missing. What a store has to do with it is in the conformance
-//! suite, and a longer run in `poison`.
+//! suite, and a longer run in `poison`. One domain serves all tests, so the file is over 500 lines.
 
 use std::time::Duration;
 

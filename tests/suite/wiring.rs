@@ -1,4 +1,5 @@
-//! What `build` says of a wiring that does not fit together: the whole text, for every problem.
+//! What `build` says of a wiring that does not fit together: the whole text, for every problem. Longer than
+//! 500 lines: one list of problems.
 
 use std::sync::Arc;
 
