@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use cqrs_core::app::{Builder, ProbeResult, Role, SubscriptionState};
 use cqrs_core::prelude::*;
-use cqrs_core::store::{
-    Attendance, BoxFuture, Claim, Division, Epoch, Halt, KeyRelease, ParkedKey, Relocation, Roster,
-    Shard, ShardState, ShardStore, SkippedEvent, StoreError, ViewCapabilities, WorkerId,
-};
+use cqrs_core::store::{Attendance, BoxFuture, Roster, ShardStore, StoreError};
 use tokio::sync::Notify;
 
 use crate::support::decorated::{Decorated, Hooks};
@@ -270,94 +267,32 @@ fn a_process_whose_runtime_has_ended_is_neither_live_nor_ready() {
 
 /// A view store that answers some of the time.
 struct Outage {
-    store: Memory,
     is_down: Arc<AtomicBool>,
 }
 
 impl Hooks<Memory> for Outage {
-    fn view_capabilities<'a>(&'a self, capabilities: ViewCapabilities<'a>) -> ViewCapabilities<'a> {
-        capabilities.shards(self)
-    }
-}
-
-impl ShardStore for Outage {
-    fn attend(&self, attendance: Attendance) -> BoxFuture<'_, Result<Roster, StoreError>> {
+    fn attend<'a>(
+        &'a self,
+        shards: &'a dyn ShardStore,
+        attendance: Attendance,
+    ) -> BoxFuture<'a, Result<Roster, StoreError>> {
         if self.is_down.load(Ordering::SeqCst) {
             let error = StoreError::Unavailable {
                 reason: "the network is down".into(),
             };
             return Box::pin(async { Err(error) });
         }
-        self.store.attend(attendance)
-    }
-
-    fn claim(
-        &self,
-        worker: WorkerId,
-        claims: Vec<Claim>,
-    ) -> BoxFuture<'_, Result<Vec<Option<Epoch>>, StoreError>> {
-        self.store.claim(worker, claims)
-    }
-
-    fn release(&self, worker: WorkerId, all: Vec<Shard>) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.store.release(worker, all)
-    }
-
-    fn leave(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.store.leave(worker)
-    }
-
-    fn shards(&self, subscription: String) -> BoxFuture<'_, Result<Vec<ShardState>, StoreError>> {
-        self.store.shards(subscription)
-    }
-
-    fn halt(
-        &self,
-        shard: Shard,
-        halt: Halt,
-        epoch: Option<Epoch>,
-    ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        self.store.halt(shard, halt, epoch)
-    }
-
-    fn resume(&self, shard: Shard, from_pause: bool) -> BoxFuture<'_, Result<bool, StoreError>> {
-        self.store.resume(shard, from_pause)
-    }
-
-    fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {
-        self.store.relocate(relocation)
-    }
-
-    fn seize(&self, worker: WorkerId, of: String) -> BoxFuture<'_, Result<bool, StoreError>> {
-        self.store.seize(worker, of)
-    }
-
-    fn divide(&self, division: Division) -> BoxFuture<'_, Result<bool, StoreError>> {
-        self.store.divide(division)
-    }
-
-    fn skipped(&self, of: String) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {
-        self.store.skipped(of)
-    }
-
-    fn parked(&self, of: Shard) -> BoxFuture<'_, Result<Vec<ParkedKey>, StoreError>> {
-        self.store.parked(of)
-    }
-
-    fn release_keys(&self, of: KeyRelease) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.store.release_keys(of)
+        shards.attend(attendance)
     }
 }
 
 #[tokio::test]
 async fn a_process_whose_store_does_not_answer_is_not_ready_until_it_does() {
-    let store = Memory::new();
     let is_down = Arc::new(AtomicBool::new(false));
     let hooks = Outage {
-        store: store.clone(),
         is_down: is_down.clone(),
     };
-    let store = Arc::new(store);
+    let store = Arc::new(Memory::new());
     let builder = given(Dispatcher::builder().module(bells::module()));
     let builder = builder.store(Decorated { store, hooks });
     let app = builder.build().await.expect("builds");

@@ -1,4 +1,4 @@
-//! A checkpoint is moved back while a process has read it, and not yet said so.
+//! A process has read a checkpoint, and has not yet said so, while it is moved back, or moves on.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use cqrs_core::app::Role;
 use cqrs_core::prelude::*;
-use cqrs_core::store::{BoxFuture, Checkpoint, Shard, StoreError, ViewStore};
+use cqrs_core::store::{
+    BoxFuture, Checkpoint, Shard, ShardState, ShardStore, StoreError, ViewStore,
+};
 use futures_util::future::poll_immediate;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -74,6 +76,8 @@ const NAME: &str = "belfry";
 
 /// Keeps the answers of reads of checkpoints back.
 struct HeldReads {
+    /// Whether they are the reads of rosters.
+    of_rosters: bool,
     is_closed: AtomicBool,
     /// A permit for each read that has an answer.
     arrived: Semaphore,
@@ -82,8 +86,9 @@ struct HeldReads {
 }
 
 impl HeldReads {
-    fn new() -> Self {
+    fn new(of_rosters: bool) -> Self {
         Self {
+            of_rosters,
             is_closed: AtomicBool::new(false),
             arrived: Semaphore::new(0),
             passes: Semaphore::new(0),
@@ -109,6 +114,15 @@ impl HeldReads {
         let read = timeout(LONG, self.arrived.acquire()).await;
         read.expect("it is read").expect("it is open").forget();
     }
+
+    /// Has an answer returned, perhaps later.
+    async fn hold<T>(&self, answer: T) -> T {
+        if self.is_closed.load(Ordering::SeqCst) {
+            self.arrived.add_permits(1);
+            self.passes.acquire().await.expect("it is open").forget();
+        }
+        answer
+    }
 }
 
 impl Hooks<Memory> for HeldReads {
@@ -120,11 +134,24 @@ impl Hooks<Memory> for HeldReads {
         let shard = shard.clone();
         Box::pin(async move {
             let found = store.checkpoint(&shard).await;
-            if self.is_closed.load(Ordering::SeqCst) {
-                self.arrived.add_permits(1);
-                self.passes.acquire().await.expect("it is open").forget();
+            if self.of_rosters {
+                return found;
             }
-            found
+            self.hold(found).await
+        })
+    }
+
+    fn shards<'a>(
+        &'a self,
+        shards: &'a dyn ShardStore,
+        subscription: String,
+    ) -> BoxFuture<'a, Result<Vec<ShardState>, StoreError>> {
+        Box::pin(async move {
+            let found = shards.shards(subscription).await;
+            if !self.of_rosters {
+                return found;
+            }
+            self.hold(found).await
         })
     }
 }
@@ -132,10 +159,16 @@ impl Hooks<Memory> for HeldReads {
 type HeldStore = Arc<Decorated<Memory, HeldReads>>;
 
 fn held(memory: &Memory) -> HeldStore {
-    Arc::new(Decorated {
-        store: Arc::new(memory.clone()),
-        hooks: HeldReads::new(),
-    })
+    decorated(memory, HeldReads::new(false))
+}
+
+fn held_rosters(memory: &Memory) -> HeldStore {
+    decorated(memory, HeldReads::new(true))
+}
+
+fn decorated(memory: &Memory, hooks: HeldReads) -> HeldStore {
+    let store = Arc::new(memory.clone());
+    Arc::new(Decorated { store, hooks })
 }
 
 async fn process(memory: &Memory, store: &HeldStore, roles: &[Role]) -> Dispatcher {
@@ -208,6 +241,33 @@ async fn a_process_that_looks_does_not_hide_a_rewind() {
     idle.await.expect("comes to rest");
     assert_eq!(folds(&web).await, 4);
     looking.await.expect("catches up");
+    for app in [&worker, &web] {
+        app.shutdown(LONG).await.expect("ends");
+    }
+}
+
+/// A roster has arrived late, and the process has read the checkpoint meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_position_does_not_go_back_for_a_roster_from_before() {
+    let memory = Memory::new();
+    let worker = process(&memory, &held(&memory), &Role::ALL).await;
+    let store = held_rosters(&memory);
+    let web = process(&memory, &store, &[Role::Queries]).await;
+    let first = strike_twice(&worker).await;
+    web.wait_until_caught_up(first, LONG)
+        .await
+        .expect("catches up");
+    store.close();
+    store.is_read().await;
+    let last = strike_twice(&worker).await;
+    web.wait_until_caught_up(last, LONG)
+        .await
+        .expect("catches up");
+    store.pass();
+    // The next one, by which the former has been noted.
+    store.is_read().await;
+    assert_eq!(web.health().subscriptions[0].position, last);
+    store.open();
     for app in [&worker, &web] {
         app.shutdown(LONG).await.expect("ends");
     }

@@ -28,6 +28,8 @@ pub(super) struct Standby<'w> {
     worker: &'w Worker,
     /// The log in which the checkpoint's events were found.
     verified: Option<Incarnation>,
+    /// The position of the checkpoint that was read last.
+    read: Position,
     /// What is known of the events after the checkpoint.
     empty: EmptyRange,
 }
@@ -45,6 +47,7 @@ impl<'w> Standby<'w> {
         Self {
             worker,
             verified: None,
+            read: Position::START,
             empty: EmptyRange::default(),
         }
     }
@@ -144,7 +147,8 @@ impl<'w> Standby<'w> {
         let progress = &self.worker.progress;
         let incarnation = progress.view_incarnation();
         let (position, as_of) = match rostered {
-            Some((epoch, checkpoint)) if self.is_verified() => {
+            // An earlier one was moved back, or the roster is older than what was read.
+            Some((epoch, checkpoint)) if self.is_verified() && checkpoint.position >= self.read => {
                 (checkpoint.position, CheckpointReading::Epoch(epoch))
             }
             _ => {
@@ -219,6 +223,7 @@ impl<'w> Standby<'w> {
     /// to be found there.
     async fn verify(&mut self, checkpoint: &HeldCheckpoint) -> Result<Position, StoreError> {
         let position = checkpoint.position.unwrap_or_default();
+        self.read = position;
         if self.is_verified() {
             return Ok(position);
         }

@@ -4,10 +4,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use cqrs_core::store::{
-    Admission, Append, AppendError, Appended, BoxFuture, Capabilities, Checkpoint, EventData,
-    EventLog, EventPage, EventQuery, FoldReads, Heads, Incarnation, ModelSchema, ReadRange, Shard,
-    StateKey, StateStore, StoreError, StoredCommand, StoredState, StoredView, ViewBatch,
-    ViewCapabilities, ViewCommitError, ViewPage, ViewScan, ViewStore,
+    Admission, Append, AppendError, Appended, Attendance, BoxFuture, Capabilities, Checkpoint,
+    Claim, Division, Epoch, EventData, EventLog, EventPage, EventQuery, FoldReads, Halt, Heads,
+    Incarnation, KeyRelease, ModelSchema, ParkedKey, ReadRange, Relocation, Roster, Shard,
+    ShardState, ShardStore, SkippedEvent, StateKey, StateStore, StoreError, StoredCommand,
+    StoredState, StoredView, ViewBatch, ViewCapabilities, ViewCommitError, ViewPage, ViewScan,
+    ViewStore, WorkerId,
 };
 use cqrs_core::{CommandId, Position};
 
@@ -141,6 +143,31 @@ pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
         store.scan(scan)
     }
 
+    fn attend<'a>(
+        &'a self,
+        shards: &'a dyn ShardStore,
+        attendance: Attendance,
+    ) -> BoxFuture<'a, Result<Roster, StoreError>> {
+        shards.attend(attendance)
+    }
+
+    fn claim<'a>(
+        &'a self,
+        shards: &'a dyn ShardStore,
+        worker: WorkerId,
+        claims: Vec<Claim>,
+    ) -> BoxFuture<'a, Result<Vec<Option<Epoch>>, StoreError>> {
+        shards.claim(worker, claims)
+    }
+
+    fn shards<'a>(
+        &'a self,
+        shards: &'a dyn ShardStore,
+        subscription: String,
+    ) -> BoxFuture<'a, Result<Vec<ShardState>, StoreError>> {
+        shards.shards(subscription)
+    }
+
     /// The capabilities of the view store, perhaps fewer.
     fn view_capabilities<'a>(&'a self, capabilities: ViewCapabilities<'a>) -> ViewCapabilities<'a> {
         capabilities
@@ -267,6 +294,79 @@ impl<S: ViewStore + ?Sized, H: Hooks<S>> ViewStore for Decorated<S, H> {
     }
 
     fn view_capabilities(&self) -> ViewCapabilities<'_> {
-        self.hooks.view_capabilities(self.store.view_capabilities())
+        let mut capabilities = self.store.view_capabilities();
+        capabilities.shards = capabilities.shards.map(|_| self as _);
+        self.hooks.view_capabilities(capabilities)
+    }
+}
+
+impl<S: ViewStore + ?Sized, H: Hooks<S>> Decorated<S, H> {
+    fn stored_shards(&self) -> &dyn ShardStore {
+        let shards = self.store.view_capabilities().shards;
+        shards.expect("it has shards")
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: ViewStore + ?Sized, H: Hooks<S>> ShardStore for Decorated<S, H> {
+    fn attend(&self, attendance: Attendance) -> BoxFuture<'_, Result<Roster, StoreError>> {
+        self.hooks.attend(self.stored_shards(), attendance)
+    }
+
+    fn claim(
+        &self,
+        worker: WorkerId,
+        claims: Vec<Claim>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Epoch>>, StoreError>> {
+        self.hooks.claim(self.stored_shards(), worker, claims)
+    }
+
+    fn seize(&self, worker: WorkerId, of: String) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.stored_shards().seize(worker, of)
+    }
+
+    fn release(&self, worker: WorkerId, all: Vec<Shard>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.stored_shards().release(worker, all)
+    }
+
+    fn leave(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.stored_shards().leave(worker)
+    }
+
+    fn shards(&self, subscription: String) -> BoxFuture<'_, Result<Vec<ShardState>, StoreError>> {
+        self.hooks.shards(self.stored_shards(), subscription)
+    }
+
+    fn halt(
+        &self,
+        shard: Shard,
+        halt: Halt,
+        epoch: Option<Epoch>,
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.stored_shards().halt(shard, halt, epoch)
+    }
+
+    fn resume(&self, shard: Shard, from_pause: bool) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.stored_shards().resume(shard, from_pause)
+    }
+
+    fn relocate(&self, relocation: Relocation) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.stored_shards().relocate(relocation)
+    }
+
+    fn divide(&self, division: Division) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.stored_shards().divide(division)
+    }
+
+    fn skipped(&self, of: String) -> BoxFuture<'_, Result<Vec<SkippedEvent>, StoreError>> {
+        self.stored_shards().skipped(of)
+    }
+
+    fn parked(&self, of: Shard) -> BoxFuture<'_, Result<Vec<ParkedKey>, StoreError>> {
+        self.stored_shards().parked(of)
+    }
+
+    fn release_keys(&self, of: KeyRelease) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.stored_shards().release_keys(of)
     }
 }
