@@ -5,13 +5,14 @@ use std::env;
 use crate::Result;
 
 /// The parts of the benchmark.
-pub const SECTIONS: [&str; 9] = [
+pub const SECTIONS: [&str; 10] = [
     "dispatch",
     "memory",
     "sqlite",
     "postgres",
     "processes",
     "follow",
+    "cluster",
     "versions",
     "umadb",
     "cost",

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod callers;
 pub mod cargo;
+pub mod cluster;
 pub mod cost;
 pub mod digits;
 pub mod dispatch;

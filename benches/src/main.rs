@@ -8,8 +8,8 @@ use cqrs_benches::args::{Args, SECTIONS};
 use cqrs_benches::history::{History, Line};
 use cqrs_benches::report::Report;
 use cqrs_benches::{
-    Result, cargo, cost, dispatch, follow, machine, memory, postgres, processes, sqlite, umadb,
-    versions,
+    Result, cargo, cluster, cost, dispatch, follow, machine, memory, postgres, processes, sqlite,
+    umadb, versions,
 };
 
 fn main() -> Result<()> {
@@ -23,6 +23,7 @@ fn main() -> Result<()> {
     for section in SECTIONS.into_iter().filter(|section| args.wants(section)) {
         eprintln!("{section} ..");
         match section {
+            "cluster" => cluster::run(&args, &mut report)?,
             "dispatch" => dispatch::run(&args, &mut report)?,
             "follow" => follow::run(&args, &mut report)?,
             "memory" => memory::run(&args, &mut report)?,

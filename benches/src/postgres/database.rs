@@ -1,6 +1,8 @@
 use std::path::Path;
+use std::time::Duration;
 
 use test_postgres::Server;
+use tokio::time::sleep;
 use tokio_postgres::{Client, NoTls};
 
 use crate::Result;
@@ -12,8 +14,18 @@ pub struct Database {
     _server: Option<Server>,
 }
 
+/// A server with a standby.
+pub struct Replicated {
+    primary: Database,
+    /// Follows it.
+    _standby: Server,
+}
+
 /// The schema of the peers' tables. Ours are in another one.
 const SCHEMA: &str = "bench";
+
+/// Time between two looks at the state of a standby.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Database {
     /// The server that `CQRS_TEST_POSTGRES_URL` names, or a private one.
@@ -68,6 +80,50 @@ impl Database {
 
     fn run(&self, sql: &str) -> Result<()> {
         block_on(async { Ok(connect(&self.url).await?.batch_execute(sql).await?) })
+    }
+}
+
+impl Replicated {
+    /// Private servers.
+    pub fn new() -> Result<Self> {
+        let server = Server::private("the part `cluster` of the benchmarks");
+        let server = server.ok_or("there is no PostgreSQL server to measure")?;
+        let standby = server.standby();
+        let primary = Database {
+            url: server.url().to_owned(),
+            _server: Some(server),
+        };
+        Ok(Self {
+            primary,
+            _standby: standby,
+        })
+    }
+
+    pub fn primary(&self) -> &Database {
+        &self.primary
+    }
+
+    /// Has commits wait until the standby has them on its disk, or not. Returns when the server does so.
+    pub fn wait_for_standby(&self, waits: bool) -> Result<()> {
+        let (names, wanted) = if waits { ("*", "sync") } else { ("", "async") };
+        let primary = &self.primary;
+        primary.run(&format!(
+            "ALTER SYSTEM SET synchronous_standby_names = '{names}'"
+        ))?;
+        primary.run("SELECT pg_reload_conf()")?;
+        block_on(async {
+            let client = connect(&primary.url).await?;
+            let state = "SELECT count(*) FROM pg_stat_replication \
+                         WHERE state = 'streaming' AND sync_state = $1";
+            loop {
+                let row = client.query_one(state, &[&wanted]).await?;
+                if row.get::<_, i64>(0) == 1 {
+                    return Ok(());
+                }
+                // The server does not tell when it has read its configuration.
+                sleep(POLL_INTERVAL).await;
+            }
+        })
     }
 }
 
