@@ -95,6 +95,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/http.md")]
     mod http {}
 
+    #[doc = include_str!("../docs/guides/metrics.md")]
+    mod metrics {}
+
     #[doc = include_str!("../docs/guides/model.md")]
     mod model {}
 

@@ -26,6 +26,7 @@ guides! {
     idempotent_commands: "idempotent-commands.md",
     live_queries: "live-queries.md",
     macros: "macros.md",
+    metrics: "metrics.md",
     operations: "operations.md",
     parking: "parking.md",
     partitions: "partitions.md",

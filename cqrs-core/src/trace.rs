@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use tracing::field::{Empty, display};
-use tracing::{Level, Span, debug_span, info, info_span, level_enabled, warn};
+use tracing::{Instrument as _, Level, Span, debug_span, info, info_span, level_enabled, warn};
 
+use crate::error::{QueryError, QueryErrorKind};
 use crate::handler::Context;
 use crate::store::{ParkedKey, Position, Recorded};
 use crate::wiring::{Plan, Problem};
@@ -78,20 +79,63 @@ pub(crate) fn append(events: usize) -> Span {
 
 /// Span of a query, including its wait for read models.
 pub(crate) fn query(query: &'static str) -> Span {
-    info_span!(target: "cqrs_core", "query", query)
+    info_span!(target: "cqrs_core", "query", query, outcome = Empty)
+}
+
+/// Records the outcome of a query in its span.
+pub(crate) fn answers<A>(query: &Span, outcome: &Result<A, QueryError>) {
+    let word = match outcome.as_ref().map_err(QueryError::kind) {
+        Ok(_) => "done",
+        Err(QueryErrorKind::Invalid(_)) => "invalid",
+        Err(QueryErrorKind::Denied(_)) => "denied",
+        Err(QueryErrorKind::Unknown(_)) => "unknown",
+        Err(QueryErrorKind::NotCaughtUp(_)) => "not caught up",
+        Err(QueryErrorKind::Rebuilding(_)) => "rebuilding",
+        Err(QueryErrorKind::Parked(_)) => "parked",
+        Err(QueryErrorKind::Failed(_)) => "failed",
+    };
+    query.record("outcome", word);
+}
+
+/// Awaits the answer to a query in its span.
+pub(crate) async fn answered<A>(
+    query: Span,
+    answer: impl Future<Output = Result<A, QueryError>>,
+) -> Result<A, QueryError> {
+    let outcome = answer.instrument(query.clone()).await;
+    answers(&query, &outcome);
+    outcome
+}
+
+/// Records the outcome of a page, or of a reaction, in its span.
+pub(crate) fn handled(span: &Span, outcome: &'static str) {
+    span.record("outcome", outcome);
+}
+
+/// Span of a page of events.
+macro_rules! page {
+    ($span:literal, $handler:ident, $events:expr) => {{
+        let at = |event: Option<&_>| event.map(|event: &Recorded| event.position.get());
+        info_span!(
+            target: "cqrs_core",
+            $span,
+            $handler,
+            events = $events.len(),
+            first = at($events.first().map(AsRef::as_ref)),
+            last = at($events.last().map(AsRef::as_ref)),
+            outcome = Empty,
+        )
+    }};
 }
 
 /// Span of the fold of one page of events by a projection.
 pub(crate) fn project(projection: &str, events: &[impl AsRef<Recorded>]) -> Span {
-    let at = |event: Option<&_>| event.map(|event: &Recorded| event.position.get());
-    info_span!(
-        target: "cqrs_core",
-        "project",
-        projection,
-        events = events.len(),
-        first = at(events.first().map(AsRef::as_ref)),
-        last = at(events.last().map(AsRef::as_ref)),
-    )
+    page!("project", projection, events)
+}
+
+/// Span of the steps of a process manager at one page of events.
+pub(crate) fn conduct(process: &str, events: &[impl AsRef<Recorded>]) -> Span {
+    page!("conduct", process, events)
 }
 
 /// Span of a reaction to one event.
@@ -104,6 +148,7 @@ pub(crate) fn react(reaction: &'static str, event: &Recorded) -> Span {
         id = %event.meta.id,
         correlation = %event.meta.correlation,
         position = event.position.get(),
+        outcome = Empty,
     )
 }
 

@@ -7,13 +7,14 @@ use syn::{Block, Expr, ExprClosure, Ident, ItemMod, Local, Macro, Pat, Stmt};
 
 use crate::support::sources::{parsed, root, rust_files};
 
-const FOLDERS: [&str; 10] = [
+const FOLDERS: [&str; 11] = [
     "cqrs-core",
     "cqrs-macros",
     "adapters/conformance",
     "adapters/http",
     "adapters/kit",
     "adapters/map",
+    "adapters/metrics",
     "adapters/postgres",
     "adapters/sqlite",
     "adapters/umadb",

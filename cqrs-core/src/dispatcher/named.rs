@@ -1,7 +1,6 @@
 use std::future::IntoFuture;
 
 use serde_json::Value;
-use tracing::Instrument;
 
 use super::inner::{Inner, QuerySlot};
 use super::query::QueryOptions;
@@ -56,10 +55,8 @@ impl<'d> IntoFuture for QueryCall<'d, Named<'d>> {
         Box::pin(async move {
             let inner = &dispatcher.inner;
             let slot = inner.queries.named("query", name)?;
-            inner
-                .query_named(slot, json, dispatcher.caller(), options)
-                .instrument(trace::query(slot.entry.message))
-                .await
+            let asked = inner.query_named(slot, json, dispatcher.caller(), options);
+            trace::answered(trace::query(slot.entry.message), asked).await
         })
     }
 }

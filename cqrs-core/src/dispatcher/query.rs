@@ -6,7 +6,6 @@ use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
-use tracing::Instrument;
 
 use super::inner::{Inner, QuerySlot};
 use super::query_sources::AwaitedSources;
@@ -239,8 +238,12 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
     fn ask_traced(self) -> BoxFuture<'d, QueryResult<Q::Output>> {
         let span = trace::query(Q::NAME);
         match span.in_scope(|| self.ask()) {
-            Ok(answer) => Box::pin(ready(Ok(answer))),
-            Err(later) => Box::pin(later.instrument(span)),
+            Ok(answer) => {
+                let answer = Ok(answer);
+                trace::answers(&span, &answer);
+                Box::pin(ready(answer))
+            }
+            Err(later) => Box::pin(trace::answered(span, later)),
         }
     }
 }

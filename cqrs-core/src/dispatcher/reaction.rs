@@ -44,13 +44,21 @@ impl Reaction {
         };
         let span = trace::react(self.entry.name, recorded);
         let reply = async {
-            let reply = Reply::guarded(|| (self.entry.run)(recorded, &scope)).await;
-            self.send(reply.map_err(Error::panicked)??).await
+            let replied = self.reply(recorded, &scope).instrument(span.clone());
+            let outcome = replied.await;
+            trace::handled(&span, if outcome.is_ok() { "done" } else { "failed" });
+            outcome
         };
         let store = self.dispatcher.inner.log.heads().log_id();
         let names = (self.entry.name, self.entry.stored_name());
         let running = RunningReaction::new(names, store, recorded);
-        running.run(reply.instrument(span)).await
+        running.run(reply).await
+    }
+
+    /// Runs the function, and sends the commands that it returns.
+    async fn reply(&self, recorded: &Recorded, scope: &ReactionScope<'_>) -> Result<()> {
+        let reply = Reply::guarded(|| (self.entry.run)(recorded, scope)).await;
+        self.send(reply.map_err(Error::panicked)??).await
     }
 
     /// Sends the commands that the function has returned, one after the other. After a failure, all of them are

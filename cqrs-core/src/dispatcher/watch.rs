@@ -272,7 +272,10 @@ impl<A> Watch<A> {
             // None, if nothing answers yet: the run waits for that, and is repeated after it.
             let sources = inner.watched_sources(slot).ok();
             let asked = inner.ask_watched(&*self.query, slot, &self.options);
-            let (answer, json) = trace::within!(trace::query(slot.entry.message), asked)?;
+            let span = trace::query(slot.entry.message);
+            let outcome = trace::within!(span.clone(), asked);
+            trace::answers(&span, &outcome);
+            let (answer, json) = outcome?;
             self.seen = sources;
             self.failures = Backoff::default();
             self.retry_at = None;

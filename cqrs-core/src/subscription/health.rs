@@ -137,7 +137,8 @@ pub enum SubscriptionState {
 }
 
 impl SubscriptionKind {
-    pub(crate) fn as_str(self) -> &'static str {
+    /// Its name: `projection`, `reaction` or `process manager`.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Projection => "projection",
             Self::Reaction => "reaction",

@@ -230,6 +230,29 @@ impl Worker {
         self.progress.mark_failing(attempts, error);
     }
 
+    /// Has a page of events handled, in a span.
+    async fn handle(
+        &self,
+        follower: &dyn Follower,
+        page: SubscriptionPage<'_>,
+        checkpoint: &mut HeldCheckpoint,
+    ) -> Result<PageOutcome, Interruption> {
+        let span = if page.events.is_empty() {
+            Span::none()
+        } else {
+            follower.span(&self.progress.shard().subscription, page.events)
+        };
+        let handle = follower.handle(page, checkpoint);
+        let handled = handle.instrument(span.clone()).await;
+        let outcome = match &handled {
+            Ok(PageOutcome { failure: None, .. }) => "done",
+            Ok(_) => "failed",
+            Err(_) => "interrupted",
+        };
+        trace::handled(&span, outcome);
+        handled
+    }
+
     /// Follows the log until something interrupts it.
     async fn follow(
         &self,
@@ -308,11 +331,6 @@ impl Worker {
             let (is_full, began) = (page.events.len() == page_size, Instant::now());
             let events = &*select(selection.as_ref(), page.events);
             let to = log.position();
-            let span = if events.is_empty() {
-                Span::none()
-            } else {
-                follower.span(&self.progress.shard().subscription, events)
-            };
             if !events.is_empty() {
                 let patience = self.following.stuck_after;
                 self.progress.mark_pending(true, patience);
@@ -323,8 +341,8 @@ impl Worker {
                 events,
                 has_more,
             };
-            let handle = follower.handle(page, &mut checkpoint);
-            let PageOutcome { to, failure } = handle.instrument(span).await?;
+            let handled = self.handle(follower, page, &mut checkpoint).await;
+            let PageOutcome { to, failure } = handled?;
             checkpoint.handled(page, to).await?;
             if failure.is_none() && self.has_reached_released(&checkpoint, (page.from, to)) {
                 checkpoint.settle().await?;

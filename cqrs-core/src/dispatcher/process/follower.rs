@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::Mutex;
 use tokio::task::consume_budget;
+use tracing::Span;
 
 use super::instance::Instance;
 use super::memory::ProcessMemory;
@@ -21,6 +22,7 @@ use crate::subscription::{
     FailedEvent, Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, SubscriptionPage,
     Upkeep,
 };
+use crate::trace;
 use crate::upcast::Conversions;
 
 /// Number of events that are handled between two commits.
@@ -280,6 +282,10 @@ impl Follower for ProcessFollower {
         self.is_stale.store(true, Ordering::SeqCst);
         // Until it has looked for that.
         self.note_busy(true);
+    }
+
+    fn span(&self, subscription: &str, events: &[Arc<Recorded>]) -> Span {
+        trace::conduct(subscription, events)
     }
 
     fn upkeep(&self) -> Option<&dyn Upkeep> {
