@@ -738,6 +738,125 @@ async fn of_several_processes_of_an_older_program_one_goes_on() {
     .await;
 }
 
+/// Two processes of the older program, which tries for this long what needs a newer one.
+async fn two_older(builders: [Builder; 2], retry_for: Duration) -> ([Dispatcher; 2], Billed) {
+    let (sender, billed) = mpsc::unbounded_channel();
+    let bills = Arc::new(Bills(sender));
+    let [first, second] = builders.map(|builder| {
+        let older = builder.module(older::module()).provide(bills.clone());
+        let older = older.lease(Duration::from_millis(300)).max_wait(LONG);
+        older.retry_for(retry_for)
+    });
+    let first = first.build().await.expect("builds");
+    let second = second.build().await.expect("builds");
+    ([first, second], billed)
+}
+
+fn has_left(app: &Dispatcher, name: &str) -> bool {
+    let state = health(app, name).state;
+    matches!(state, SubscriptionState::Outdated { .. })
+}
+
+/// Waits until each of the processes attends for a subscription.
+async fn until_all_attend(apps: &[Dispatcher; 2], name: &str) {
+    for app in apps {
+        until(|| async { !has_left(app, name) }, app).await;
+    }
+}
+
+/// Each of them leaves the instances to the other one. Once these are parked, both have their share of the rest.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn processes_of_an_older_program_share_the_work_again_once_what_needs_a_newer_one_is_parked()
+{
+    for is_now in [true, false] {
+        on_each_twice(house::module(), |builders| async {
+            let (apps, _billed) = two_older(builders, Duration::from_millis(200)).await;
+            let [first, second] = &apps;
+            let divided = first.subscriptions();
+            divided.divide("audit", 8).await.expect("divides");
+            let recorder = recorder_beside(first).await;
+            read_exactly(&recorder, 1, 25).await;
+            // In all shards, of both processes.
+            for audit in 1..9 {
+                order_audit(first, audit, 1, is_now).await;
+            }
+            until_parked(first, "audit", 8).await;
+            for app in &apps {
+                let has_share = || async {
+                    let mut shards = health(app, "audit").shards.into_iter();
+                    !has_left(app, "audit")
+                        && shards.any(|it| it.state != SubscriptionState::Standby)
+                };
+                until(has_share, app).await;
+            }
+            for audit in 101..109 {
+                order_audit(second, audit, 2, is_now).await;
+            }
+            for audit in 101..109 {
+                until(|| has_ended(first, audit), first).await;
+            }
+            assert!(apps.iter().all(|app| !has_left(app, "audit")));
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn processes_of_an_older_program_attend_again_once_a_newer_event_is_skipped() {
+    on_each_twice(house::module(), |builders| async {
+        let (apps, mut billed) = two_older(builders, LONG).await;
+        let [first, second] = &apps;
+        let recorder = recorder_beside(first).await;
+        let exact = read_exactly(&recorder, 1, 25).await;
+        let last = read(second, 2, 3).await;
+        for name in ["meters", "bill"] {
+            for app in &apps {
+                until(|| async { has_left(app, name) }, app).await;
+            }
+            let skipped = first.subscriptions();
+            let skipped = skipped.skip(name, exact.first(), "a test reading");
+            skipped.await.expect("is skipped");
+            until_all_attend(&apps, name).await;
+        }
+        assert_eq!(usage(second, 2, &last).await, (30, 1));
+        assert_eq!(bills(&mut billed, 1).await, [30]);
+    })
+    .await;
+}
+
+/// They have left it to the newer program. The first that goes on is known to be as old as the other one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn processes_of_an_older_program_attend_again_once_the_newer_program_is_gone() {
+    on_each_twice(house::module(), |builders| async {
+        let (apps, mut billed) = two_older(builders, LONG).await;
+        let [first, second] = &apps;
+        let recorder = recorder_beside(first).await;
+        read_exactly(&recorder, 1, 25).await;
+        order_audit(first, 1, 1, true).await;
+        for app in &apps {
+            until(|| async { has_left(app, "bill") }, app).await;
+        }
+        let (sender, mut billed_by_newer) = mpsc::unbounded_channel();
+        let newer = Dispatcher::builder()
+            .module(newer::module())
+            .module(house::module())
+            .provide(Arc::new(Bills(sender)))
+            .stores_of(first);
+        let newer = newer.build().await.expect("builds");
+        until(|| has_ended(&newer, 1), &newer).await;
+        assert_eq!(bills(&mut billed_by_newer, 1).await, [25]);
+        newer.wait_until_idle(LONG).await.expect("comes to rest");
+        newer.shutdown(LONG).await.expect("shuts down");
+        for name in ["meters", "bill", "audit"] {
+            until_all_attend(&apps, name).await;
+        }
+        let last = read(second, 2, 3).await;
+        assert_eq!(usage(first, 2, &last).await, (30, 1));
+        assert_eq!(bills(&mut billed, 1).await, [30]);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_newer_event_that_an_operator_has_skipped_is_in_nobodys_way() {
     on_each_twice(house::module(), |builders| async {

@@ -17,8 +17,11 @@ struct OutdatedState {
     work: Option<(Slices, NewerWork)>,
     /// The other processes that attend for the subscription, as of the last roster.
     others: BTreeSet<WorkerId>,
-    /// Those of them to which an effect was left already. They may be as old as this one.
+    /// Those to which an effect was left already. They may be as old as this one.
     left_to: BTreeSet<WorkerId>,
+    /// Those that went on without the subscription after this process had left it. One that attends for it again had left
+    /// it, too, so it is as old.
+    absent: BTreeSet<WorkerId>,
     /// Number of rosters.
     rosters: u64,
 }
@@ -29,9 +32,9 @@ pub(crate) struct NewerWork {
     /// Position of the event to be handled, or of the one that is the cause of an effect.
     pub(crate) position: Position,
     pub(crate) error: String,
-    /// Whether it is an effect of an event that was handled, such as a command to be sent. Otherwise, the checkpoint tells
-    /// whether it is done.
-    pub(crate) is_effect: bool,
+    /// The key of the instance, if it is an effect of an event that was handled, such as a command to be sent. Otherwise,
+    /// the checkpoint tells whether it is done.
+    pub(crate) effect_of: Option<String>,
 }
 
 /// The processes besides this one that attend for a subscription.
@@ -49,7 +52,7 @@ impl From<EventFailure> for NewerWork {
         Self {
             position: failure.event.position,
             error: failure.error,
-            is_effect: false,
+            effect_of: None,
         }
     }
 }
@@ -65,38 +68,53 @@ impl Outdated {
         self.lock().work.is_some()
     }
 
-    /// Notes the other processes that attend, as of a roster.
-    pub(super) fn note_others(&self, others: BTreeSet<WorkerId>) {
+    pub(super) fn work(&self) -> Option<NewerWork> {
+        let state = self.lock();
+        state.work.as_ref().map(|(_, work)| work.clone())
+    }
+
+    /// Notes the other processes that attend, and those that do for other subscriptions only, as of a roster.
+    pub(super) fn note_others(&self, others: BTreeSet<WorkerId>, absent: BTreeSet<WorkerId>) {
         let mut state = self.lock();
         state.others = others;
         state.rosters += 1;
+        if state.work.is_some() {
+            state.absent.extend(absent);
+        }
     }
 
-    /// Once nobody else attends, forgets an effect, which then fails for its instance alone, and an event that is in none
-    /// of these shards any more: an operator has skipped it, or a newer program that is gone has handled it. Returns
-    /// whether there was one.
-    pub(super) fn clear_if_done(&self, shards: &[ShardState]) -> bool {
-        let mut state = self.lock();
-        let is_done = state.work.as_ref().is_some_and(|(slices, work)| {
+    /// Whether no process attends that may be of a newer program: those that do had left the subscription themselves.
+    pub(super) fn is_among_old_ones(&self) -> bool {
+        let state = self.lock();
+        state.others.is_subset(&state.absent)
+    }
+
+    /// Whether an event is in none of these shards any more: an operator has skipped it, or a newer program has handled it.
+    /// Always for an effect, of which the shards do not tell.
+    pub(super) fn is_past(&self, shards: &[ShardState]) -> bool {
+        let state = self.lock();
+        state.work.as_ref().is_some_and(|(slices, work)| {
             let mut waiting = shards.iter().filter(|state| {
                 state.shard.slices.contains(slices.first()) && state.position() < work.position
             });
-            !shards.is_empty() && (work.is_effect || waiting.next().is_none())
-        });
-        if is_done {
-            state.work = None;
-        }
-        is_done
+            !shards.is_empty() && (work.effect_of.is_some() || waiting.next().is_none())
+        })
+    }
+
+    /// Forgets what was left.
+    pub(super) fn clear(&self) {
+        self.lock().work = None;
     }
 
     fn set(&self, slices: Slices, work: NewerWork) {
         let mut state = self.lock();
-        if work.is_effect {
+        if work.effect_of.is_some() {
             let OutdatedState {
                 others, left_to, ..
             } = &mut *state;
-            left_to.clone_from(others);
+            left_to.extend(others.iter());
         }
+        state.absent.clear();
         state.work = Some((slices, work));
     }
 

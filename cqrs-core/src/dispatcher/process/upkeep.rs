@@ -153,7 +153,7 @@ impl ProcessFollower {
                 let work = NewerWork {
                     position: first,
                     error: text.clone(),
-                    is_effect: true,
+                    effect_of: Some(key.clone()),
                 };
                 let patience = self.dispatcher.inner.limits.retry_for;
                 let looks = checkpoint.look_for_others();

@@ -1,7 +1,9 @@
 //! What a coordinator knows of the processes that attend, and of their shards.
 
-use super::Coordinator;
-use crate::store::{Attendance, Roster, Shard, ShardState, StoreError};
+use std::collections::BTreeSet;
+
+use super::{CoordinatedCrew, Coordinator};
+use crate::store::{Attendance, Roster, Shard, ShardState, Slices, StoreError};
 
 impl Coordinator {
     /// Notes the parked keys of the shards that other processes own: of its own, a worker knows more.
@@ -46,36 +48,74 @@ impl Coordinator {
     /// Notes which other processes attend for its subscriptions: they may be of a newer program.
     pub(super) fn note_others(&self, roster: &Roster) {
         for (subscription, crew) in &self.crews {
-            let attending = roster.workers.iter().filter(|(worker, attended)| {
-                *worker != self.worker && attended.iter().any(|it| it == subscription)
-            });
-            let others = attending.map(|(worker, _)| *worker).collect();
-            crew.crew.progress().info().outdated.note_others(others);
+            let mut others = BTreeSet::new();
+            let mut absent = BTreeSet::new();
+            for (worker, attended) in &roster.workers {
+                if attended.contains(subscription) {
+                    others.insert(*worker);
+                } else {
+                    absent.insert(*worker);
+                }
+            }
+            others.remove(&self.worker);
+            let outdated = &crew.crew.progress().info().outdated;
+            outdated.note_others(others, absent);
         }
     }
 
-    /// Adds the shards for which nobody attends any more, since this program is too old: it may own them. Once an
-    /// operator has skipped the newer event, it attends again, and at once if it has left an effect.
+    /// Has this process attend again for the subscriptions that it had left to newer programs, if that has helped, or will
+    /// not. Adds the shards for which nobody attends: it may own them.
     pub(super) async fn add_outdated(&self, roster: &mut Roster) -> Result<(), StoreError> {
         let Some(store) = self.views.view_capabilities().shards else {
             return Ok(());
         };
         for (subscription, crew) in &self.crews {
-            let mut attended = roster.workers.iter().flat_map(|(_, attended)| attended);
-            if !crew.is_outdated() || attended.any(|it| it == subscription) {
+            if !crew.is_outdated() {
                 continue;
             }
+            let mut attended = roster.workers.iter().flat_map(|(_, attended)| attended);
+            let is_attended = attended.any(|it| it == subscription);
             let shards = store.shards(subscription.clone()).await?;
             let progress = crew.crew.progress();
-            if progress.info().outdated.clear_if_done(&shards) {
+            let outdated = &progress.info().outdated;
+            let is_over = outdated.is_past(&shards)
+                && (outdated.is_among_old_ones() || self.is_given_up(subscription, crew).await?);
+            if is_over {
+                outdated.clear();
                 for shard in &*progress.shards() {
                     shard.mark_owned(true, self.lease);
                 }
                 self.wake.notify_one();
             }
-            roster.shards.extend(shards);
+            if !is_attended {
+                roster.shards.extend(shards);
+            }
         }
         Ok(())
+    }
+
+    /// Whether nobody waits for a newer program any more, as the process has found that was the last one to try, or an
+    /// operator: the instance of an effect is parked, or the event is skipped.
+    async fn is_given_up(
+        &self,
+        subscription: &str,
+        crew: &CoordinatedCrew,
+    ) -> Result<bool, StoreError> {
+        let store = self.views.view_capabilities().shards;
+        let work = crew.crew.progress().info().outdated.work();
+        let (Some(store), Some(work)) = (store, work) else {
+            return Ok(false);
+        };
+        if let Some(key) = work.effect_of {
+            let shard = Shard {
+                subscription: subscription.to_owned(),
+                slices: Slices::of_tag(&key).into(),
+            };
+            let parked = store.parked(shard).await?;
+            return Ok(parked.iter().any(|it| it.key == key && !it.is_released));
+        }
+        let skipped = store.skipped(subscription.to_owned()).await?;
+        Ok(skipped.iter().any(|it| it.position == work.position))
     }
 
     fn attendance(&self) -> Attendance {
