@@ -287,3 +287,35 @@ async fn events_that_concern_nobody_are_not_waited_for() {
     })
     .await;
 }
+
+/// Nobody waits for a position, and the checkpoint stays where it is.
+#[tokio::test(start_paused = true)]
+async fn a_process_that_stands_by_learns_that_events_concern_nobody() {
+    let store = Memory::new();
+    let builders = [0, 1].map(|_| {
+        let porters = Porters::new(watch::Sender::new(Porter::Answers));
+        let builder = Dispatcher::builder().module(bells::module());
+        builder.store(store.clone()).provide(porters)
+    });
+    let [first, second] = builders;
+    let worker = first.build().await.expect("builds");
+    worker.execute(Ring {}).await.expect("rings");
+    worker.wait_until_idle(LONG).await.expect("comes to rest");
+    let other = second.build().await.expect("builds");
+    for _ in 0..3 {
+        worker.execute(Polish {}).await.expect("is polished");
+    }
+    let head = worker.wait_until_idle(LONG).await.expect("comes to rest");
+    let knows = async {
+        while other.health().subscriptions[0].position < head {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    // By the clock of the test, which does not run while there is work.
+    let in_time = timeout(Duration::from_secs(10), knows).await;
+    in_time.unwrap_or_else(|_| panic!("{:?}", other.health()));
+    assert_eq!(
+        other.health().subscriptions[0].state,
+        SubscriptionState::Standby
+    );
+}

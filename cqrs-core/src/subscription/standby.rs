@@ -19,6 +19,10 @@ const MAX_PAUSE: Duration = Duration::from_millis(50);
 const MIN_WATCH_PAUSE: Duration = Duration::from_millis(10);
 const MAX_WATCH_PAUSE: Duration = Duration::from_millis(250);
 
+/// Maximum time after which it is known that events which were recorded do not concern the shard, and its position
+/// is that of the log.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Time between two looks for the owner of a shard while somebody waits for it.
 const DOUBT_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -124,7 +128,7 @@ impl<'w> Standby<'w> {
 
     /// The time after which it is to be known whether an event waits.
     fn interval(&self) -> Duration {
-        (self.worker.following.stuck_after / 2).max(MAX_PAUSE)
+        (self.worker.following.stuck_after / 2).clamp(MAX_PAUSE, LOOK_INTERVAL)
     }
 
     /// Finds out whether an event waits, or the events since the checkpoint do not concern the shard.
