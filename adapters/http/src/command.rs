@@ -27,17 +27,21 @@ pub(crate) async fn answer(
     let name = name_in(parameters).ok_or_else(|| Problem::unreadable_name("command"))?;
     let (head, body) = request.into_parts();
     let actor = gateway.actor(&head)?;
-    let id = command_id(&head.headers, actor.as_ref())?.unwrap_or_else(CommandId::new);
+    let given_id = command_id(&head.headers, actor.as_ref())?;
     let limits = &gateway.limits;
     let body = request_body::json(&head.headers, body, limits).await?;
     // Not while the body comes, so that slow senders do not keep others out.
     let _permit = gateway.requests.take()?;
+    let _running = given_id.map(|id| gateway.running.begin(id)).transpose()?;
+    let id = given_id.unwrap_or_else(CommandId::new);
     let mut call = gateway.dispatcher.execute_json(&name, &body);
     call = call.id(id).timeout(limits.timeout);
     if let Some(actor) = actor {
         call = call.actor(actor);
     }
-    let receipt = call.await.map_err(|error| failure::of_command(error, id))?;
+    let receipt = call
+        .await
+        .map_err(|error| failure::of_command(error, &name))?;
     let mut response = Json(receipt).into_response();
     let headers = response.headers_mut();
     if let Ok(bookmark) = HeaderValue::from_str(&receipt.bookmark().to_string()) {

@@ -1,24 +1,25 @@
 //! The problems that errors of the dispatcher are.
 
 use axum::http::StatusCode;
+use cqrs_core::QueryError;
 use cqrs_core::error::{CommandError, Failure, Invalid, QueryErrorKind, Rejected};
 use cqrs_core::store::{AppendError, StoreError};
-use cqrs_core::{CommandId, QueryError};
 
 use crate::problem::Problem;
 
 /// Seconds after which it is worth while to send a message again.
 const SOON: u64 = 1;
 
-/// The problem of a command with this id.
-pub(crate) fn of_command(error: CommandError<Rejected>, id: CommandId) -> Problem {
+/// The problem of a command with this name.
+pub(crate) fn of_command(error: CommandError<Rejected>, name: &str) -> Problem {
+    let is_mismatch = error.is_mismatch();
     match error {
-        CommandError::Rejected(rejected) => rejection(&rejected),
+        CommandError::Rejected(rejected) => rejection(&rejected, name),
         CommandError::Conflict { .. } => {
             let detail = "others changed the same data during each attempt: send the command again";
             Problem::new(StatusCode::CONFLICT, "conflict", detail).retry_after(SOON)
         }
-        CommandError::Invalid(invalid) if is_mismatch(&invalid, id) => {
+        CommandError::Invalid(_) if is_mismatch => {
             let detail =
                 "the `Idempotency-Key` was used before for another command, or with other fields";
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", detail)
@@ -70,10 +71,11 @@ pub(crate) fn of_query(error: &QueryError) -> Problem {
     }
 }
 
-fn rejection(rejected: &Rejected) -> Problem {
+/// With the name of the command, since error types of two commands may have variants of the same name.
+fn rejection(rejected: &Rejected, command: &str) -> Problem {
     let kind = match rejected.variant() {
-        Some(variant) => format!("rejected:{}", kebab(&variant)),
-        None => "rejected".to_owned(),
+        Some(variant) => format!("rejected:{command}:{}", kebab(&variant)),
+        None => format!("rejected:{command}"),
     };
     Problem::new(StatusCode::CONFLICT, &kind, rejected.to_string())
 }
@@ -84,12 +86,6 @@ fn invalid(invalid: &Invalid) -> Problem {
         Some(path) => problem.of_field(path, &*invalid.reason),
         None => problem,
     }
-}
-
-/// Whether the id was used for another command.
-fn is_mismatch(invalid: &Invalid, id: CommandId) -> bool {
-    let mismatch = AppendError::CommandMismatch { command: id };
-    invalid.field.is_none() && invalid.reason == mismatch.to_string()
 }
 
 /// The reason stays in the log of the server: it is for those who operate it.
@@ -120,6 +116,18 @@ fn failure(failure: &Failure) -> Problem {
                 "store-unavailable",
                 "the store is unavailable: nothing was done",
             )
+        }
+        Failure::Store(StoreError::Full { .. })
+        | Failure::Append(AppendError::Store(StoreError::Full { .. })) => {
+            tracing::error!(error = %failure, "the store is full");
+            let detail = "the store is full: nothing was done";
+            Problem::new(StatusCode::INSUFFICIENT_STORAGE, "store-full", detail)
+        }
+        Failure::Store(StoreError::ReadOnly { .. })
+        | Failure::Append(AppendError::Store(StoreError::ReadOnly { .. })) => {
+            tracing::error!(error = %failure, "the store is read-only");
+            let detail = "the store takes no commands at present: nothing was done";
+            unavailable("store-read-only", detail)
         }
         Failure::NotWatchable { .. } => Problem::new(
             StatusCode::BAD_REQUEST,
@@ -159,6 +167,25 @@ mod tests {
         assert_eq!(kebab("OutOfStock"), "out-of-stock");
         assert_eq!(kebab("Refused"), "refused");
         assert_eq!(kebab(""), "");
+    }
+
+    #[test]
+    fn a_store_that_takes_nothing_is_no_fault_of_the_program() {
+        let full = StoreError::Full {
+            reason: "disk".into(),
+        };
+        let read_only = StoreError::ReadOnly {
+            reason: "/srv/log.db".into(),
+        };
+        let of = |error: StoreError| {
+            let read = failure(&Failure::Store(error.clone()));
+            let written = failure(&Failure::Append(AppendError::Store(error)));
+            assert_eq!(read, written);
+            (read.status().as_u16(), read.kind().to_owned())
+        };
+        assert_eq!(of(full), (507, "urn:cqrs:problem:store-full".to_owned()));
+        let expected = (503, "urn:cqrs:problem:store-read-only".to_owned());
+        assert_eq!(of(read_only), expected);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::RawPathParams;
 use axum::extract::rejection::RawPathParamsRejection;
@@ -10,6 +11,7 @@ use crate::actor::Authenticate;
 use crate::limits::{Limits, Permits};
 use crate::problem::Problem;
 use crate::query_string::FieldTypes;
+use crate::running_keys::RunningKeys;
 
 /// The parameter of the path that has the name of the message. No application has one with this name before it.
 pub(crate) const NAME: &str = "message";
@@ -20,8 +22,9 @@ pub(crate) struct Gateway {
     pub(crate) limits: Limits,
     pub(crate) requests: Permits,
     pub(crate) watches: Permits,
+    pub(crate) running: RunningKeys,
     authenticate: Box<Authenticate>,
-    fields: HashMap<String, FieldTypes>,
+    fields: HashMap<String, Arc<FieldTypes>>,
 }
 
 impl Gateway {
@@ -34,10 +37,11 @@ impl Gateway {
         let queries = nodes.filter(|node| node.id.kind == NodeKind::Query);
         Self {
             fields: queries
-                .map(|node| (node.id.name, FieldTypes::of(&node.fields)))
+                .map(|node| (node.id.name, Arc::new(FieldTypes::of(&node.fields))))
                 .collect(),
             requests: Permits::new(limits.max_requests, "requests"),
             watches: Permits::new(limits.max_watches, "watched queries"),
+            running: RunningKeys::default(),
             dispatcher,
             limits,
             authenticate,
@@ -49,8 +53,8 @@ impl Gateway {
     }
 
     /// The types of the fields of a query, if there is one with this name.
-    pub(crate) fn fields(&self, query: &str) -> Option<&FieldTypes> {
-        self.fields.get(query)
+    pub(crate) fn fields(&self, query: &str) -> Option<Arc<FieldTypes>> {
+        self.fields.get(query).cloned()
     }
 }
 

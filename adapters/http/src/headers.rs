@@ -47,6 +47,13 @@ pub(crate) fn command_id(
         return Err(bad_header(detail));
     }
     if let Ok(uuid) = Uuid::try_parse(key) {
+        // Ids of this version are those of commands that reactions and process managers send. One of them must not
+        // be taken by somebody who guesses it, and hashing it would let a command that has it be carried out twice.
+        if uuid.get_version_num() == 8 {
+            let detail = "an `Idempotency-Key` is no UUID of version 8, which the server derives: send one of \
+                          version 4 or 7, or any other text";
+            return Err(bad_header(detail));
+        }
         return Ok(Some(CommandId::from(uuid)));
     }
     let scope = match actor {
@@ -131,6 +138,19 @@ mod tests {
         let id = id_of(uuid, Some("ann")).expect("is a key");
         assert_eq!(id.as_uuid().to_string(), uuid);
         assert_eq!(id_of(&format!("\"{uuid}\""), None), Some(id));
+    }
+
+    #[test]
+    fn an_id_that_the_server_derives_is_no_key() {
+        let reaction = CommandId::derived("reaction", b"event");
+        let assigned = CommandId::assigned(cqrs_core::Timestamp::now());
+        for id in [reaction, assigned] {
+            let text = id.to_string();
+            assert_eq!(id_of(&text, None), None, "{text}");
+            assert_eq!(id_of(&format!("\"{text}\""), None), None);
+            assert_eq!(id_of(&format!("urn:uuid:{text}"), None), None);
+            assert_eq!(id_of(&text.replace('-', "").to_uppercase(), None), None);
+        }
     }
 
     #[test]

@@ -10,12 +10,14 @@ mod gateway;
 mod headers;
 mod limits;
 mod options;
+mod panic;
 mod pointer;
 mod problem;
 mod query;
 mod query_string;
 mod question;
 mod request_body;
+mod running_keys;
 mod watch;
 
 pub use actor::Unauthenticated;

@@ -5,11 +5,12 @@ use axum::Router;
 use axum::http::request::Parts;
 use axum::routing::any;
 use cqrs_core::{Actor, Dispatcher};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::actor::{Authenticate, Unauthenticated};
 use crate::gateway::{Gateway, NAME};
 use crate::limits::Limits;
-use crate::{command, query};
+use crate::{command, panic, query};
 
 /// Options of a router.
 ///
@@ -103,6 +104,7 @@ impl Options {
         Router::new()
             .route(&format!("/commands/{{{NAME}}}"), any(command::answer))
             .route(&format!("/queries/{{{NAME}}}"), any(query::answer))
+            .layer(CatchPanicLayer::custom(panic::answer))
             .with_state(gateway)
     }
 }

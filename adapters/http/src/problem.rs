@@ -1,5 +1,5 @@
 use axum::Json;
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -15,8 +15,8 @@ const TYPES: &str = "urn:cqrs:problem:";
 
 /// The answer to a request that is refused or that failed: problem details of RFC 9457.
 ///
-/// Its `type` is stable: `urn:cqrs:problem:` and one of the kinds in the guide, followed by the name of the variant for a
-/// rejection by the domain. Whatever only operators may know is in the log of the server, and not here.
+/// Its `type` is stable: `urn:cqrs:problem:` and one of the kinds in the guide, followed by the names of the command and of
+/// the error's variant for a rejection by the domain. Whatever only operators may know is in the log of the server, and not here.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Problem(Box<Details>);
@@ -89,6 +89,11 @@ impl Problem {
     /// Names the methods that there are.
     pub(crate) fn allow(self, methods: &'static str) -> Self {
         self.header(ALLOW, HeaderValue::from_static(methods))
+    }
+
+    /// Names the codings that a body may have.
+    pub(crate) fn accept_encoding(self, codings: &'static str) -> Self {
+        self.header(ACCEPT_ENCODING, HeaderValue::from_static(codings))
     }
 
     fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {

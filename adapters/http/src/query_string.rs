@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cqrs_core::app::Field;
 use serde_json::{Map, Value};
@@ -15,7 +16,9 @@ pub(crate) struct FieldTypes {
 /// otherwise as a text.
 pub(crate) struct QueryString {
     values: BTreeMap<String, Vec<String>>,
-    lists: BTreeSet<String>,
+    /// `None` for a query that is not known.
+    types: Option<Arc<FieldTypes>>,
+    /// Further fields that are read as texts, since their values were refused as JSON.
     texts: BTreeSet<String>,
 }
 
@@ -32,7 +35,7 @@ impl FieldTypes {
 
 impl QueryString {
     /// Without types, as of a query that is not known, every value is one of a type that is not known.
-    pub(crate) fn read(text: &str, types: Option<&FieldTypes>) -> Self {
+    pub(crate) fn read(text: &str, types: Option<Arc<FieldTypes>>) -> Self {
         let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             let all = values.entry(name.into_owned()).or_default();
@@ -40,17 +43,17 @@ impl QueryString {
         }
         Self {
             values,
-            lists: types.map(|it| it.lists.clone()).unwrap_or_default(),
-            texts: types.map(|it| it.texts.clone()).unwrap_or_default(),
+            types,
+            texts: BTreeSet::new(),
         }
     }
 
     /// The fields as JSON.
     pub(crate) fn json(&self) -> Vec<u8> {
         let fields = self.values.iter().map(|(name, values)| {
-            let is_text = self.texts.contains(name);
+            let is_text = self.is_text(name);
             let mut all = values.iter().map(|value| value_of(value, is_text));
-            let is_list = self.lists.contains(name) || all.len() > 1;
+            let is_list = self.is_list(name) || all.len() > 1;
             let value = match all.next() {
                 Some(value) if !is_list => value,
                 first => Value::Array(first.into_iter().chain(all).collect()),
@@ -72,7 +75,17 @@ impl QueryString {
                 .iter()
                 .any(|value| value_of(value, false) != value_of(value, true))
         });
-        differs && self.texts.insert(name.to_owned())
+        differs && !self.is_text(name) && self.texts.insert(name.to_owned())
+    }
+
+    fn is_text(&self, name: &str) -> bool {
+        let types = self.types.as_deref();
+        self.texts.contains(name) || types.is_some_and(|it| it.texts.contains(name))
+    }
+
+    fn is_list(&self, name: &str) -> bool {
+        let types = self.types.as_deref();
+        types.is_some_and(|it| it.lists.contains(name))
     }
 }
 
@@ -101,7 +114,7 @@ fn is_text(ty: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn types() -> FieldTypes {
+    fn types() -> Arc<FieldTypes> {
         let fields = [
             Field::new("name", "String", ""),
             Field::new("colors", "Vec<String>", ""),
@@ -109,11 +122,11 @@ mod tests {
             Field::new("sku", "Sku", ""),
             Field::new("prices", "Vec<u64>", ""),
         ];
-        FieldTypes::of(&fields)
+        Arc::new(FieldTypes::of(&fields))
     }
 
     fn json(text: &str) -> Value {
-        let json = QueryString::read(text, Some(&types())).json();
+        let json = QueryString::read(text, Some(types())).json();
         serde_json::from_slice(&json).expect("is JSON")
     }
 
@@ -134,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_refused_is_read_as_a_text() {
-        let mut query = QueryString::read("sku=17&page=2", Some(&types()));
+        let mut query = QueryString::read("sku=17&page=2", Some(types()));
         assert!(query.read_as_text("sku"));
         assert!(!query.read_as_text("sku"), "it is one already");
         assert!(!query.read_as_text("other"));

@@ -1,5 +1,5 @@
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use tokio::time::timeout;
 
@@ -12,6 +12,13 @@ pub(crate) async fn json(
     body: Body,
     limits: &Limits,
 ) -> Result<Bytes, Problem> {
+    if let Some(coding) = foreign_coding(headers) {
+        let detail = format!(
+            "the body is encoded with `{coding}`: send it as it is, without `Content-Encoding`"
+        );
+        let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body-encoded", detail);
+        return Err(problem.accept_encoding("identity"));
+    }
     let (max_bytes, max_time) = (limits.max_body, limits.body_timeout);
     let Ok(read) = timeout(max_time, to_bytes(body, max_bytes)).await else {
         let detail = format!("the body did not arrive within {max_time:?}");
@@ -37,6 +44,17 @@ pub(crate) async fn json(
         return Err(Problem::new(status, "not-json", detail));
     }
     Ok(bytes)
+}
+
+/// The coding of the body, unless it is the body itself. A layer of the application that decodes bodies removes the header.
+fn foreign_coding(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all(CONTENT_ENCODING).iter();
+    let mut codings = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let foreign = codings.find(|coding| {
+        let coding = coding.trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    });
+    foreign.map(|coding| String::from_utf8_lossy(coding.trim_ascii()).into_owned())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -61,8 +61,11 @@ impl Decisions {
         slot: &CommandSlot,
         options: &CallOptions,
     ) -> Result<Option<Receipt>, InfraError> {
-        command.check()??;
+        let checked = command.check()?;
         let fingerprint = command.fingerprint()??;
+        if let Err(invalid) = checked {
+            return Err(self.refuse(invalid, options.id, Some(fingerprint)).await);
+        }
         let span = trace::execute(slot.entry.message, slot.entry.name);
         let reaction = RunningReaction::current();
         let reserved = match (&reaction, options.id) {
@@ -88,6 +91,23 @@ impl Decisions {
         }
         trace_outcome(&span, &outcome);
         outcome
+    }
+
+    /// The error of a command that is not valid: if its id was used for another one, that is told instead. Without a
+    /// fingerprint, the command could not even be read. If the lookup fails, the command's own error is returned.
+    pub(crate) async fn refuse(
+        &self,
+        invalid: Invalid,
+        id: Option<CommandId>,
+        fingerprint: Option<u64>,
+    ) -> InfraError {
+        if let Some(id) = id
+            && let Ok(Some(stored)) = Box::pin(self.store.command(id)).await
+            && fingerprint != Some(stored.fingerprint)
+        {
+            return Invalid::mismatch(id).into();
+        }
+        invalid.into()
     }
 
     /// Loads, decides and appends, and repeats that after each conflict. Returns `None` if the
@@ -507,9 +527,10 @@ fn open_too_long(limit: Duration) -> Error {
 pub(crate) fn append_failed(error: AppendError) -> InfraError {
     match error {
         // Mistakes of the caller: a retry of the same command fails again.
-        AppendError::CommandMismatch { .. } | AppendError::Invalid { .. } => {
-            CommandError::Invalid(Invalid::new(error.to_string()))
+        AppendError::CommandMismatch { command } => {
+            CommandError::Invalid(Invalid::mismatch(command))
         }
+        AppendError::Invalid { .. } => CommandError::Invalid(Invalid::new(error.to_string())),
         error => CommandError::Failed(Failure::Append(error)),
     }
 }

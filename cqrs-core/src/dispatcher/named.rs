@@ -75,9 +75,14 @@ impl Inner {
         self.authorize(entry.message, entry.permission, options.actor.as_ref())
             .map_err(CommandError::Failed)?
             .map_err(CommandError::Denied)?;
-        let command = (entry.parse)(json, self.limits.message)
-            .map_err(CommandError::Failed)?
-            .map_err(CommandError::Invalid)?;
+        let parsed = (entry.parse)(json, self.limits.message).map_err(CommandError::Failed)?;
+        let command = match parsed {
+            Ok(command) => command,
+            Err(invalid) => {
+                let refused = self.decisions.refuse(invalid, options.id, None).await;
+                return Err(refused.map_rejected(|never| match never {}));
+            }
+        };
         match self.execute_erased(&*command, slot, caller, options).await {
             Ok(Some(receipt)) => Ok(receipt),
             Ok(None) => Err(command.refusal(entry.name)),

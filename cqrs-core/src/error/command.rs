@@ -48,6 +48,11 @@ impl<E> CommandError<E> {
         }
     }
 
+    /// Whether the command's id was used before for another command, or with other fields: nothing was done.
+    pub fn is_mismatch(&self) -> bool {
+        matches!(self, Self::Invalid(invalid) if invalid.is_mismatch)
+    }
+
     /// Replaces the domain's error, if the command was rejected.
     pub fn map_rejected<F>(self, replace: impl FnOnce(E) -> F) -> CommandError<F> {
         match self {

@@ -40,6 +40,7 @@ pub use rejected::Rejected;
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::CommandId;
 use crate::source::Source;
 use crate::store::{AppendError, StoreError, Tags};
 
@@ -233,6 +234,8 @@ pub struct Invalid {
     pub field: Option<String>,
     /// The reason, as a caller may read it.
     pub reason: String,
+    /// Whether the command's id was used for another command.
+    pub(crate) is_mismatch: bool,
 }
 
 impl Invalid {
@@ -241,6 +244,7 @@ impl Invalid {
         Self {
             field: None,
             reason: reason.into(),
+            is_mismatch: false,
         }
     }
 
@@ -249,6 +253,15 @@ impl Invalid {
         Self {
             field: Some(field.into()),
             reason: reason.into(),
+            is_mismatch: false,
+        }
+    }
+
+    /// Creates the error of a command whose id was used before for another one.
+    pub(crate) fn mismatch(command: CommandId) -> Self {
+        Self {
+            is_mismatch: true,
+            ..Self::new(AppendError::CommandMismatch { command }.to_string())
         }
     }
 }

@@ -238,7 +238,10 @@ impl Unreadable {
 
 impl From<Unreadable> for Invalid {
     fn from(Unreadable { field, reason }: Unreadable) -> Self {
-        Self { field, reason }
+        Self {
+            field,
+            ..Self::new(reason)
+        }
     }
 }
 

@@ -95,6 +95,7 @@ fn answer(result: Result<Receipt, CommandError<Refusal>>) -> Answer {
         Err(CommandError::Invalid(Invalid {
             field: None,
             reason,
+            ..
         })) => {
             assert!(reason.contains("used before"), "invalid: {reason}");
             Answer::Taken

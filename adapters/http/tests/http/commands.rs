@@ -1,9 +1,15 @@
+use std::time::Duration;
+
+use cqrs_core::CommandId;
 use cqrs_core::store::EventQuery;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::domain::in_memory;
-use crate::server::{Server, json, problem, send};
+use crate::server::{Server, json, options, problem, send};
+
+const LONG: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_command_is_carried_out_and_its_position_waited_for() {
@@ -36,7 +42,7 @@ async fn a_rejection_has_the_name_of_its_variant() {
         &json!({"account": 1, "cents": 2_000_000}),
     );
     let text = "2000000 cents are more than an account may have";
-    let expected = (409, "rejected:too-much".to_owned(), text.to_owned());
+    let expected = (409, "rejected:Deposit:too-much".to_owned(), text.to_owned());
     assert_eq!(problem(much).await, expected);
     let close = server.post("commands/CloseAccount", &json!({"account": 1}));
     let close = close
@@ -44,7 +50,9 @@ async fn a_rejection_has_the_name_of_its_variant() {
         .header("x-may", "accounts.close");
     assert_eq!(json(close).await.0, StatusCode::OK);
     let closed = server.post("commands/Deposit", &json!({"account": 1, "cents": 1}));
-    assert_eq!(problem(closed).await.1, "rejected:closed");
+    assert_eq!(problem(closed).await.1, "rejected:Deposit:closed");
+    let other = server.post("commands/Rename", &json!({"account": 1}));
+    assert_eq!(problem(other).await.1, "rejected:Rename:closed");
 }
 
 #[tokio::test]
@@ -139,6 +147,41 @@ async fn one_key_has_one_effect() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_used_is_told_whatever_the_body_is() {
+    let (app, _) = in_memory().await;
+    let server = Server::start(app).await;
+    let send = |body: &'static str, key: &'static str| {
+        let request = server.request(Method::POST, "commands/Deposit");
+        let request = request.header("content-type", "application/json");
+        request.header("idempotency-key", key).body(body)
+    };
+    let body = r#"{"account": 7, "cents": 5}"#;
+    assert_eq!(json(send(body, "one")).await.0, StatusCode::OK);
+    let others = [
+        r#"{"account": 7, "cents": "#,
+        r#"{"account": 7}"#,
+        r#"{"account": 7, "cents": 0}"#,
+    ];
+    for body in others {
+        let (status, kind, _) = problem(send(body, "one")).await;
+        assert_eq!((status, &*kind), (422, "key-reused"), "{body}");
+        let (status, kind, _) = problem(send(body, "two")).await;
+        assert_eq!((status, &*kind), (400, "invalid"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_of_the_server_is_no_key() {
+    let (app, _) = in_memory().await;
+    let server = Server::start(app).await;
+    let derived = CommandId::derived("reaction", b"event").to_string();
+    let ping = server.post("commands/Ping", &json!({}));
+    let (status, kind, detail) = problem(ping.header("idempotency-key", derived)).await;
+    assert_eq!((status, &*kind), (400, "bad-header"));
+    assert!(detail.contains("version 8"), "{detail}");
+}
+
+#[tokio::test]
 async fn many_with_one_key_at_once_have_one_effect() {
     let (app, _) = in_memory().await;
     let server = Server::start(app.clone()).await;
@@ -146,8 +189,13 @@ async fn many_with_one_key_at_once_have_one_effect() {
         let deposit = server.post("commands/Deposit", &json!({"account": 7, "cents": 5}));
         json(deposit.header("idempotency-key", "one"))
     });
-    for (status, receipt) in futures_util::future::join_all(sent).await {
-        assert_eq!((status, &receipt["last"]), (StatusCode::OK, &json!(1)));
+    for (status, answer) in futures_util::future::join_all(sent).await {
+        if status == StatusCode::OK {
+            assert_eq!(answer["last"], 1);
+        } else {
+            assert_eq!(status, StatusCode::CONFLICT, "{answer}");
+            assert_eq!(answer["type"], "urn:cqrs:problem:in-progress");
+        }
     }
     assert_eq!(
         app.events(EventQuery::All)
@@ -156,6 +204,31 @@ async fn many_with_one_key_at_once_have_one_effect() {
             .expect("reads")
             .len(),
         1
+    );
+}
+
+#[tokio::test]
+async fn a_key_whose_command_goes_on_is_refused_until_it_is_answered() {
+    let (app, gate) = in_memory().await;
+    let server = Server::start(app).await;
+    let wait = || {
+        let request = server.post("commands/Wait", &json!({}));
+        request.header("idempotency-key", "one")
+    };
+    let first = tokio::spawn(json(wait()));
+    let begun = timeout(LONG, gate.begun.acquire()).await;
+    begun.expect("in time").expect("is open").forget();
+    let response = send(wait()).await;
+    assert_eq!(response.status(), StatusCode::CONFLICT);
+    assert_eq!(response.headers()["retry-after"], "1");
+    let (status, kind, _) = problem(wait()).await;
+    assert_eq!((status, &*kind), (409, "in-progress"));
+    gate.open.add_permits(1);
+    assert_eq!(first.await.expect("no panic").0, StatusCode::OK);
+    let (status, receipt) = json(wait()).await;
+    assert_eq!(
+        (status, &receipt["replayed"]),
+        (StatusCode::OK, &json!(true))
     );
 }
 
@@ -207,4 +280,36 @@ async fn the_reason_of_a_failure_stays_in_the_server() {
     let (status, kind, detail) = problem(server.post("commands/Break", &json!({}))).await;
     assert_eq!((status, &*kind), (500, "failed"));
     assert!(!detail.contains("hunter2"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_panic_outside_of_handlers_is_answered() {
+    let (app, _) = in_memory().await;
+    let options = options().actor(|head| match head.headers.get("x-user") {
+        Some(_) => panic!("hunter2"),
+        None => Ok(None),
+    });
+    let server = Server::with(options, app).await;
+    let ping = server.post("commands/Ping", &json!({}));
+    let (status, kind, detail) = problem(ping.header("x-user", "ann")).await;
+    assert_eq!((status, &*kind), (500, "failed"));
+    assert!(!detail.contains("hunter2"), "{detail}");
+    let ping = server.post("commands/Ping", &json!({}));
+    assert_eq!(json(ping).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_body_that_is_compressed_is_refused_by_its_coding() {
+    let (app, _) = in_memory().await;
+    let server = Server::start(app).await;
+    let ping = |coding: &'static str| {
+        let request = server.post("commands/Ping", &json!({}));
+        request.header("content-encoding", coding)
+    };
+    let response = send(ping("gzip")).await;
+    assert_eq!(response.headers()["accept-encoding"], "identity");
+    let (status, kind, detail) = problem(ping("identity, gzip")).await;
+    assert_eq!((status, &*kind), (415, "body-encoded"));
+    assert!(detail.contains("`gzip`"), "{detail}");
+    assert_eq!(json(ping("identity")).await.0, StatusCode::OK);
 }

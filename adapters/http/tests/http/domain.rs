@@ -49,6 +49,20 @@ pub enum DepositError {
     Closed(u32),
 }
 
+/// Its error has a variant of the same name as that of [`Deposit`].
+#[derive(Command, Clone, Serialize, Deserialize)]
+#[command(error = RenameError)]
+pub struct Rename {
+    #[id(Account)]
+    pub account: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RenameError {
+    #[error("the register of names is closed")]
+    Closed,
+}
+
 #[derive(Command, Clone, Serialize, Deserialize)]
 #[command(permission = "accounts.close")]
 pub struct CloseAccount {
@@ -117,6 +131,11 @@ fn deposit(command: Deposit, account: &Account) -> Result<Deposited, DepositErro
         DepositError::TooMuch { cents }
     );
     Ok(Deposited { account: id, cents })
+}
+
+#[command_handler]
+fn rename(_: Rename) -> Result<(), RenameError> {
+    Err(RenameError::Closed)
 }
 
 #[command_handler]
