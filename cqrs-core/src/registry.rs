@@ -38,6 +38,8 @@ pub struct MessageEntry {
     pub fields: &'static [Field],
     /// The JSON schema, if the type derives one.
     pub schema: fn() -> Option<serde_json::Value>,
+    /// The JSON schema of a query's answer or of a command's error, if that type derives one.
+    pub outcome: fn() -> Option<serde_json::Value>,
 }
 
 /// Command or query.
@@ -74,6 +76,7 @@ impl MessageEntry {
             docs,
             fields: &[],
             schema,
+            outcome: || None,
         }
     }
 
@@ -92,6 +95,7 @@ impl MessageEntry {
             docs,
             fields: &[],
             schema,
+            outcome: || None,
         }
     }
 
@@ -99,6 +103,12 @@ impl MessageEntry {
     #[must_use]
     pub const fn with_fields(self, fields: &'static [Field]) -> Self {
         Self { fields, ..self }
+    }
+
+    /// Sets the [`outcome`](Self::outcome).
+    #[must_use]
+    pub const fn with_outcome(self, outcome: fn() -> Option<serde_json::Value>) -> Self {
+        Self { outcome, ..self }
     }
 }
 

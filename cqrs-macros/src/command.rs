@@ -9,7 +9,7 @@ use crate::errors::Errors;
 use crate::framework::Framework;
 use crate::hygiene::code;
 use crate::id::{self, Id};
-use crate::message::MessageItem;
+use crate::message::{self, MessageItem};
 use crate::source;
 
 /// A struct that derives `Command`.
@@ -106,6 +106,7 @@ impl ToTokens for CommandItem {
             ids,
         } = self;
         let (ident, docs) = (&message.ident, &message.docs);
+        let outcome = error.as_ref().map(message::with_outcome);
         let error = error
             .as_ref()
             .map_or_else(|| code!(__cqrs::Rejected), Type::to_token_stream);
@@ -127,7 +128,7 @@ impl ToTokens for CommandItem {
             #(#ids)*
             __cqrs::submit! {
                 __cqrs::MessageEntry::command::<#ident>(#source, #docs, #schema)
-                    #fields
+                    #fields #outcome
             }
         };
         tokens.extend(framework.probing_block(&items));

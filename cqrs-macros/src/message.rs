@@ -1,5 +1,5 @@
 use proc_macro2::TokenStream;
-use syn::{Data, DeriveInput, Field, Fields, Generics, Ident};
+use syn::{Data, DeriveInput, Field, Fields, Generics, Ident, Type};
 
 use crate::errors::Errors;
 use crate::field::FieldItem;
@@ -81,6 +81,11 @@ impl MessageItem {
             }
         }
     }
+}
+
+/// Adds the JSON schema of an answer or an error to an entry, if its type has one.
+pub fn with_outcome(ty: &Type) -> TokenStream {
+    code!(.with_outcome(|| __cqrs::Probe::<#ty>::new().outcome()))
 }
 
 /// Reports type parameters and lifetimes; `None` if there are any, since no impl would compile.

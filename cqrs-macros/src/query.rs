@@ -7,7 +7,7 @@ use crate::args::Args;
 use crate::errors::Errors;
 use crate::framework::Framework;
 use crate::hygiene::code;
-use crate::message::MessageItem;
+use crate::message::{self, MessageItem};
 use crate::source;
 
 /// A struct that derives `Query`.
@@ -57,6 +57,7 @@ impl ToTokens for QueryItem {
             permission,
         } = self;
         let (ident, docs) = (&message.ident, &message.docs);
+        let outcome = returns.as_ref().map(message::with_outcome);
         let output = returns
             .as_ref()
             .map_or_else(|| code!(()), Type::to_token_stream);
@@ -72,7 +73,7 @@ impl ToTokens for QueryItem {
             }
             __cqrs::submit! {
                 __cqrs::MessageEntry::query::<#ident>(#source, #docs, #schema)
-                    #fields
+                    #fields #outcome
             }
         };
         tokens.extend(framework.probing_block(&items));

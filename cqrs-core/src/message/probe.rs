@@ -83,6 +83,13 @@ impl<T: schemars::JsonSchema> Probe<T> {
         })
     }
 
+    /// The JSON schema of an answer or an error: of the JSON that it writes.
+    pub fn outcome(&self) -> Option<serde_json::Value> {
+        let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+        let generator = settings.into_generator();
+        Some(generator.into_root_schema_for::<T>().to_value())
+    }
+
     /// The type's JSON schema. A struct without fields has the schema of an object, as its JSON is
     /// `{}`.
     pub fn schema(&self) -> Option<serde_json::Value> {
@@ -138,6 +145,11 @@ pub trait Fallback<T> {
 
     /// Returns no schema.
     fn schema(&self) -> Option<serde_json::Value> {
+        None
+    }
+
+    /// Returns no schema.
+    fn outcome(&self) -> Option<serde_json::Value> {
         None
     }
 

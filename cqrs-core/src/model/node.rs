@@ -30,6 +30,12 @@ pub struct Node {
     /// The JSON schema of a command, query or event, if its type derives `JsonSchema`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
+    /// The JSON schema of a query's answer, if its type derives `JsonSchema`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Value>,
+    /// The JSON schema of the errors by which a command is rejected, if their type derives `JsonSchema`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<Value>,
 }
 
 /// Kind and name of a [`Node`], which no other one has. Ordered by kind, then by name.
@@ -80,6 +86,8 @@ impl Node {
             fields: Vec::new(),
             services: Vec::new(),
             schema: None,
+            answer: None,
+            rejection: None,
         }
     }
 }

@@ -249,14 +249,17 @@ impl Graph<'_> {
 }
 
 fn of_message(entry: &MessageEntry) -> Node {
-    let kind = match entry.kind {
-        MessageKind::Command => NodeKind::Command,
-        MessageKind::Query => NodeKind::Query,
+    let outcome = (entry.outcome)();
+    let (kind, answer, rejection) = match entry.kind {
+        MessageKind::Command => (NodeKind::Command, None, outcome),
+        MessageKind::Query => (NodeKind::Query, outcome, None),
     };
     Node {
         permission: entry.permission,
         fields: entry.fields.to_vec(),
         schema: (entry.schema)(),
+        answer,
+        rejection,
         ..Node::new(NodeId::new(kind, entry.name), entry.docs, entry.source)
     }
 }

@@ -49,5 +49,6 @@ const _: () = {
         .schema()).with_fields(& [__cqrs::Field::new("product_id", "ProductId", "")
         .of("product"), __cqrs::Field::new("account", "AccountId", "")
         .of("billing-account"), __cqrs::Field::new("type", "String", "")])
+        .with_outcome(|| __cqrs::Probe:: < CatalogError > ::new().outcome())
     }
 };

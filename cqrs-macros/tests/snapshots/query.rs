@@ -22,6 +22,7 @@ const _: () = {
         __cqrs::MessageEntry::query:: < GetProductById > (__cqrs::Source { file :
         __cqrs::file!(), line : __cqrs::line!(), module : __cqrs::module_path!() }, "",
         || __cqrs::Probe:: < GetProductById > ::new().schema()).with_fields(&
-        [__cqrs::Field::new("product_id", "ProductId", "")])
+        [__cqrs::Field::new("product_id", "ProductId", "")]).with_outcome(||
+        __cqrs::Probe:: < Option < HashMap < String, ProductView > > > ::new().outcome())
     }
 };
