@@ -98,6 +98,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/metrics.md")]
     mod metrics {}
 
+    #[doc = include_str!("../docs/guides/openapi.md")]
+    mod openapi {}
+
     #[doc = include_str!("../docs/guides/model.md")]
     mod model {}
 

@@ -27,6 +27,7 @@ guides! {
     live_queries: "live-queries.md",
     macros: "macros.md",
     metrics: "metrics.md",
+    openapi: "openapi.md",
     operations: "operations.md",
     parking: "parking.md",
     partitions: "partitions.md",

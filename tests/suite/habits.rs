@@ -7,7 +7,7 @@ use syn::{Block, Expr, ExprClosure, Ident, ItemMod, Local, Macro, Pat, Stmt};
 
 use crate::support::sources::{parsed, root, rust_files};
 
-const FOLDERS: [&str; 11] = [
+const FOLDERS: [&str; 12] = [
     "cqrs-core",
     "cqrs-macros",
     "adapters/conformance",
@@ -15,6 +15,7 @@ const FOLDERS: [&str; 11] = [
     "adapters/kit",
     "adapters/map",
     "adapters/metrics",
+    "adapters/openapi",
     "adapters/postgres",
     "adapters/sqlite",
     "adapters/umadb",

@@ -64,6 +64,7 @@ fn no_modules_of_an_adapter_name_each_other_in_a_circle() {
     let adapters = [
         "adapters/http",
         "adapters/map",
+        "adapters/openapi",
         "adapters/postgres",
         "adapters/sqlite",
         "adapters/umadb",
