@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use cqrs_core::Dispatcher;
 use cqrs_core::store::EventLog as _;
+use cqrs_core::{Dispatcher, Position};
+use cqrs_metrics::ClusterMetrics;
 use cqrs_postgres::{ClusterHealth, Options, Postgres, ServerRole};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use tokio::time::sleep;
 
 use crate::follow::{BalanceOf, Deposit, module, quiet};
@@ -37,6 +39,38 @@ async fn health(store: &Postgres, is_so: impl Fn(&ClusterHealth) -> bool) -> Clu
     }
 }
 
+/// What a monitor is told.
+struct Monitor {
+    recorder: PrometheusRecorder,
+    cluster: ClusterMetrics,
+}
+
+impl Monitor {
+    fn new() -> Self {
+        Self {
+            recorder: PrometheusBuilder::new().build_recorder(),
+            cluster: ClusterMetrics::new(),
+        }
+    }
+
+    /// Fails unless each of these lines is there, with the health as it is now.
+    #[track_caller]
+    fn shows(&self, health: &ClusterHealth, lines: &[&str]) {
+        metrics::with_local_recorder(&self.recorder, || self.cluster.observe(health));
+        let text = self.recorder.handle().render();
+        for line in lines {
+            assert!(
+                text.lines().any(|it| it == *line),
+                "{line} is not in {text}"
+            );
+        }
+    }
+}
+
+fn server(of: &str, host: &str, role: &str, is_present: u8) -> String {
+    format!(r#"cqrs_cluster_server{{of="{of}",host="{host}",role="{role}"}} {is_present}"#)
+}
+
 fn reasons(health: &ClusterHealth) -> String {
     health.reasons().join("; ")
 }
@@ -46,6 +80,26 @@ async fn run(url: &str, statements: &str) {
         let done = connect(url).await.batch_execute(statement).await;
         done.expect("it is done");
     }
+}
+
+fn are_leader_and_standby(first: ClusterHealth, [leader, standby]: [&str; 2], appended: Position) {
+    let log = first.log.expect("there is a leader");
+    assert_eq!(log.host, leader);
+    assert_eq!((log.role, log.timeline), (ServerRole::Leader, Some(1)));
+    assert_eq!((log.lag, log.is_receiving), (None, None));
+    assert_eq!((log.position, log.waiting_sessions), (appended, 0));
+    let [follower] = &log.standbys[..] else {
+        panic!("{log:?}");
+    };
+    assert_eq!(follower.state.as_deref(), Some("streaming"));
+    assert_eq!(follower.synchronous.as_deref(), Some("async"));
+    let queries = first.queries.expect("there is a standby");
+    assert_eq!(queries.host, standby);
+    assert_eq!(
+        (queries.role, queries.timeline),
+        (ServerRole::Standby, Some(1))
+    );
+    assert_eq!(queries.is_receiving, Some(true));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -71,23 +125,20 @@ async fn the_servers_of_a_store_say_what_they_are() {
     };
     let first = health(&store, has_arrived).await;
     assert!(first.is_ok(), "{first:?}");
-    let log = first.log.expect("there is a leader");
-    assert_eq!(log.host, host(primary.url()));
-    assert_eq!((log.role, log.timeline), (ServerRole::Leader, Some(1)));
-    assert_eq!((log.lag, log.is_receiving), (None, None));
-    assert_eq!((log.position, log.waiting_sessions), (appended, 0));
-    let [follower] = &log.standbys[..] else {
-        panic!("{log:?}");
-    };
-    assert_eq!(follower.state.as_deref(), Some("streaming"));
-    assert_eq!(follower.synchronous.as_deref(), Some("async"));
-    let queries = first.queries.expect("there is a standby");
-    assert_eq!(queries.host, host(standby.url()));
-    assert_eq!(
-        (queries.role, queries.timeline),
-        (ServerRole::Standby, Some(1))
+    let monitor = Monitor::new();
+    let (leader_host, standby_host) = (host(primary.url()), host(standby.url()));
+    monitor.shows(
+        &first,
+        &[
+            &server("log", &leader_host, "leader", 1),
+            &server("queries", &standby_host, "standby", 1),
+            r#"cqrs_cluster_timeline{of="log"} 1"#,
+            r#"cqrs_standby_connected{standby="walreceiver"} 1"#,
+            r#"cqrs_standby_synchronous{standby="walreceiver"} 0"#,
+            "cqrs_cluster_ok 1",
+        ],
     );
-    assert_eq!(queries.is_receiving, Some(true));
+    are_leader_and_standby(first, [&leader_host, &standby_host], appended);
 
     // It lags.
     run(standby.url(), "SELECT pg_wal_replay_pause()").await;
@@ -109,6 +160,13 @@ async fn the_servers_of_a_store_say_what_they_are() {
     // The leader is gone.
     pair.on(|pair| pair.primary.kill()).await;
     let gone = health(&store, |health| health.log.is_none()).await;
+    monitor.shows(
+        &gone,
+        &[
+            &server("log", &leader_host, "leader", 0),
+            "cqrs_cluster_ok 0",
+        ],
+    );
     let told = reasons(&gone);
     assert!(
         told.contains("there is no server that takes writes"),
@@ -121,6 +179,16 @@ async fn the_servers_of_a_store_say_what_they_are() {
     // The standby takes over.
     run(standby.url(), "SELECT pg_promote()").await;
     let promoted = health(&store, ClusterHealth::is_ok).await;
+    monitor.shows(
+        &promoted,
+        &[
+            &server("log", &leader_host, "leader", 0),
+            &server("log", &standby_host, "leader", 1),
+            &server("queries", &standby_host, "standby", 0),
+            r#"cqrs_cluster_timeline{of="log"} 2"#,
+            r#"cqrs_standby_connected{standby="walreceiver"} 0"#,
+        ],
+    );
     for server in [promoted.log, promoted.queries] {
         let server = server.expect("it answers");
         assert_eq!(server.host, host(standby.url()));

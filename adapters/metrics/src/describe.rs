@@ -13,6 +13,14 @@ pub fn describe() {
     }
 }
 
+/// The same for the gauges of a cluster.
+#[cfg(feature = "postgres")]
+pub fn describe_cluster() {
+    for (name, unit, what) in CLUSTER {
+        describe_gauge!(*name, *unit, *what);
+    }
+}
+
 type Metric = (&'static str, Unit, &'static str);
 
 const COUNTERS: &[Metric] = &[
@@ -138,5 +146,64 @@ const GAUGES: &[Metric] = &[
         "cqrs_state_cache_bytes",
         Unit::Bytes,
         "Size of the states in memory",
+    ),
+];
+
+#[cfg(feature = "postgres")]
+const CLUSTER: &[Metric] = &[
+    (
+        "cqrs_cluster_ok",
+        Unit::Count,
+        "1 if nothing speaks against the cluster, else 0",
+    ),
+    (
+        "cqrs_cluster_server",
+        Unit::Count,
+        "1 for the server of the log, and that of queries, 0 for earlier ones",
+    ),
+    (
+        "cqrs_cluster_timeline",
+        Unit::Count,
+        "Timeline of the server: each promotion begins the next one",
+    ),
+    (
+        "cqrs_cluster_position",
+        Unit::Count,
+        "Head of the log at the server",
+    ),
+    (
+        "cqrs_cluster_lag_seconds",
+        Unit::Seconds,
+        "How old the data of a standby is at the most, 0 of a leader",
+    ),
+    (
+        "cqrs_cluster_waiting_commits",
+        Unit::Count,
+        "Sessions whose commit waits for a standby",
+    ),
+    (
+        "cqrs_cluster_longest_wait_seconds",
+        Unit::Seconds,
+        "The longest time that one of them has waited",
+    ),
+    (
+        "cqrs_standby_connected",
+        Unit::Count,
+        "1 for a standby that follows the leader, 0 for one that did",
+    ),
+    (
+        "cqrs_standby_synchronous",
+        Unit::Count,
+        "1 for a standby that commits wait for, else 0",
+    ),
+    (
+        "cqrs_standby_bytes_behind",
+        Unit::Bytes,
+        "The part of the write-ahead log that the standby has not replayed",
+    ),
+    (
+        "cqrs_standby_lag_seconds",
+        Unit::Seconds,
+        "How long it took to replay the last commits",
     ),
 ];

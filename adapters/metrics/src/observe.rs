@@ -2,6 +2,8 @@ use cqrs_core::Dispatcher;
 use cqrs_core::app::{Health, SubscriptionHealth, SubscriptionState};
 use metrics::{counter, gauge};
 
+use crate::figures::{figure, truth};
+
 /// Sets the gauges to what is known of a dispatcher now. To be called before each scrape, or at an interval. Reads memory
 /// only.
 pub fn observe(app: &Dispatcher) {
@@ -74,13 +76,4 @@ fn state_name(state: &SubscriptionState) -> &'static str {
         SubscriptionState::Stopped { .. } => "stopped",
         SubscriptionState::Ended { .. } => "ended",
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-fn figure(number: u64) -> f64 {
-    number as f64
-}
-
-fn truth(is_so: bool) -> f64 {
-    f64::from(u8::from(is_so))
 }
