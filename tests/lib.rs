@@ -89,6 +89,9 @@ mod guides {
 
     #[doc = include_str!("../docs/guides/dynamic-dispatch.md")]
     mod dynamic_dispatch {}
+    #[doc = include_str!("../docs/guides/command-line.md")]
+    mod command_line {}
+
     #[doc = include_str!("../docs/guides/flow-map.md")]
     mod flow_map {}
 

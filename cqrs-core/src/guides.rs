@@ -15,6 +15,7 @@ guides! {
     aggregates: "aggregates.md",
     authorization: "authorization.md",
     cluster: "cluster.md",
+    command_line: "command-line.md",
     commands: "commands.md",
     deployments: "deployments.md",
     dynamic_dispatch: "dynamic-dispatch.md",

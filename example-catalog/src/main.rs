@@ -2,18 +2,56 @@
 
 #![forbid(unsafe_code)]
 
-mod cli;
+mod demo;
+mod process;
+mod tables;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let cli = match cli::Cli::read() {
-        Ok(cli) => cli,
-        Err(code) => return code,
-    };
-    match cli::run(cli).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error.report(),
+use cqrs_cli::{Program, StoreKind, eprint_line};
+use cqrs_core::app::Builder;
+use cqrs_core::{Dispatcher, HeldPermissions};
+use example_catalog::orders::{Payments, SimulatedPayments};
+use example_catalog::{Notifier, ProductId};
+
+fn main() -> ExitCode {
+    Program::new(catalog)
+        .name("catalog")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A product catalog on wired-cqrs. Without a command: the demo")
+        .title("Product catalog")
+        .role("editor", ["catalog:read", "catalog:write"])
+        .role("reader", ["catalog:read"])
+        .verb(process::command(), process::run)
+        .without_verb(demo::run)
+        .run()
+}
+
+/// The catalog, without a store.
+fn catalog(store: StoreKind) -> Builder {
+    let catalog = Dispatcher::builder()
+        .module(example_catalog::module())
+        .module(example_catalog::orders::module())
+        .module(example_catalog::checkout::module())
+        .authorizer(HeldPermissions)
+        .provide::<dyn Notifier>(Arc::new(StandardError))
+        .provide::<dyn Payments>(Arc::new(SimulatedPayments));
+    match store {
+        // The sales report needs SQL in handlers.
+        StoreKind::Postgres => catalog.module(example_catalog::sales::module()),
+        _ => catalog,
+    }
+}
+
+/// Prints notices to the standard error.
+struct StandardError;
+
+impl Notifier for StandardError {
+    fn low_stock(&self, product: &ProductId, units_left: u32) {
+        eprint_line(
+            format_args!("notice:"),
+            &format!("product {product} runs low, {units_left} left"),
+        );
     }
 }

@@ -7,9 +7,10 @@ use syn::{Block, Expr, ExprClosure, Ident, ItemMod, Local, Macro, Pat, Stmt};
 
 use crate::support::sources::{parsed, root, rust_files};
 
-const FOLDERS: [&str; 12] = [
+const FOLDERS: [&str; 13] = [
     "cqrs-core",
     "cqrs-macros",
+    "adapters/cli",
     "adapters/conformance",
     "adapters/http",
     "adapters/kit",

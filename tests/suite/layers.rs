@@ -62,6 +62,7 @@ fn architecture_shows_the_floors() {
 #[test]
 fn no_modules_of_an_adapter_name_each_other_in_a_circle() {
     let adapters = [
+        "adapters/cli",
         "adapters/http",
         "adapters/map",
         "adapters/openapi",

@@ -23,6 +23,7 @@ use crate::auth::Authorizer;
 use crate::clock::Clock;
 use crate::decision::Decisions;
 use crate::handler::{ModelType, Services};
+use crate::model::Model;
 use crate::module::Module;
 use crate::registry::{ReactionEntry, Registry};
 use crate::source::Source;
@@ -336,6 +337,33 @@ impl Builder {
         self
     }
 
+    /// The model of what is in scope, without a store: that of the dispatcher that [`build`](Self::build) makes.
+    pub fn model(&self) -> Model {
+        let plan = Plan::new(Registry::get(), &self.scope, &mut Problems::default());
+        Model::of(&plan)
+    }
+
+    /// Checks everything that [`build`](Self::build) does, except for the stores: handlers, services, permissions and
+    /// limits.
+    ///
+    /// # Errors
+    /// [`BuildError::Wiring`] with all that is wrong, each with file, line and what to write.
+    pub fn verify(&self) -> Result<(), BuildError> {
+        let mut problems = Problems::default();
+        let plan = Plan::new(Registry::get(), &self.scope, &mut problems);
+        self.check(&plan, &mut problems);
+        self.limits.check(&mut problems);
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(problems.into_error())
+    }
+
+    fn check(&self, plan: &Plan, problems: &mut Problems) {
+        plan.check_services(&self.services, &self.roles, problems);
+        plan.check_permissions(self.authorizer.is_some(), self.log_permission, problems);
+    }
+
     /// Checks everything and starts projections and reactions. Needs a Tokio runtime.
     ///
     /// # Errors
@@ -349,9 +377,7 @@ impl Builder {
             plan.processes
                 .push(PlannedProcess::of_framework(&MANAGER, source));
         }
-        plan.check_services(&self.services, &self.roles, &mut problems);
-        let has_authorizer = self.authorizer.is_some();
-        plan.check_permissions(has_authorizer, self.log_permission, &mut problems);
+        self.check(&plan, &mut problems);
         let given = std::mem::take(&mut self.stores);
         let Some(stores) = given.check(&plan, &mut problems) else {
             return Err(problems.into_error());

@@ -21,7 +21,7 @@ fn says_no_secret(run: &crate::program::Run) {
 fn the_environment_or_a_file_names_the_database() {
     let program = Program::new();
     let mut command = program.command(["send", "CreateProduct", LAPTOP]);
-    let output = command.env("CATALOG_DB", "mine.db").output();
+    let output = command.env("CATALOG_STORE", "mine.db").output();
     assert!(output.expect("the program runs").status.success());
     assert!(program.path("mine.db").exists());
     assert!(!program.path("catalog.db").exists());
@@ -30,10 +30,10 @@ fn the_environment_or_a_file_names_the_database() {
         "address", "mine.db
 ",
     );
-    let found = program.ok(&["--db-file", "address", "history", "P001"]);
+    let found = program.ok(&["--store-file", "address", "history", "product", "P001"]);
     assert!(found.contains("product-created"), "{found}");
-    let mut command = program.command(["--db-file", "address", "history", "P001"]);
-    let output = command.env("CATALOG_DB", "other.db").output();
+    let mut command = program.command(["--store-file", "address", "history", "product", "P001"]);
+    let output = command.env("CATALOG_STORE", "other.db").output();
     assert!(output.expect("the program runs").status.success());
 
     program.write(
@@ -41,13 +41,21 @@ fn the_environment_or_a_file_names_the_database() {
 ",
     );
     program
-        .run(&["--db-file", "empty", "history", "P001"])
+        .run(&["--store-file", "empty", "history", "product", "P001"])
         .fails(2, "`empty`: its first line has to be the address");
     program
-        .run(&["--db-file", "none", "history", "P001"])
+        .run(&["--store-file", "none", "history", "product", "P001"])
         .fails(3, "cannot read `none`");
     program
-        .run(&["--db-file", "address", "--db", "x.db", "history", "P001"])
+        .run(&[
+            "--store-file",
+            "address",
+            "--store",
+            "x.db",
+            "history",
+            "product",
+            "P001",
+        ])
         .fails(2, "cannot be used with");
 }
 
@@ -55,7 +63,7 @@ fn the_environment_or_a_file_names_the_database() {
 fn a_scheme_in_capital_letters_is_postgresql_and_never_a_file() {
     for scheme in ["Postgres", "POSTGRESQL", "postgres"] {
         let program = Program::new();
-        let run = program.run(&["--db", &nobody(scheme), "history", "P001"]);
+        let run = program.run(&["--store", &nobody(scheme), "history", "product", "P001"]);
         run.fails(3, "PostgreSQL");
         says_no_secret(&run);
         let entries = std::fs::read_dir(program.path("")).expect("its directory");
@@ -70,11 +78,19 @@ fn no_password_is_told_whatever_is_wrong() {
     let words = format!("host=127.0.0.1 user=clerk password={SECRET}");
     let url = nobody("postgres");
     let mistakes: [&[&str]; 5] = [
-        &["--db", &mysql, "send", "CreateProduct", LAPTOP],
-        &["--db", &words, "send", "CreateProduct", LAPTOP],
+        &["--store", &mysql, "send", "CreateProduct", LAPTOP],
+        &["--store", &words, "send", "CreateProduct", LAPTOP],
         &["send", "CreateProduct", LAPTOP, &url],
-        &["--db", &url, "--schema", "My Schema", "history", "P001"],
-        &["--as", &url, "history", "P001"],
+        &[
+            "--store",
+            &url,
+            "--schema",
+            "My Schema",
+            "history",
+            "product",
+            "P001",
+        ],
+        &["--as", &url, "history", "product", "P001"],
     ];
     for mistake in mistakes {
         let run = program.run(mistake);
@@ -83,6 +99,9 @@ fn no_password_is_told_whatever_is_wrong() {
     }
     let entries = std::fs::read_dir(program.path("")).expect("its directory");
     assert_eq!(entries.count(), 0, "no file is named by an address");
-    let help = program.command(["--help"]).env("CATALOG_DB", &url).output();
+    let help = program
+        .command(["--help"])
+        .env("CATALOG_STORE", &url)
+        .output();
     says_no_secret(&help.expect("the program runs").into());
 }

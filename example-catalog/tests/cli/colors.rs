@@ -8,10 +8,10 @@ const ESCAPE: char = '\x1b';
 #[test]
 fn a_pipe_gets_no_colors() {
     let program = Program::new();
-    program.ok(&["--db", "catalog.db"]);
+    program.ok(&["--store", "catalog.db"]);
     for arguments in [
-        &["--db", "catalog.db"] as &[&str],
-        &["history", "P001"],
+        &["--store", "catalog.db"] as &[&str],
+        &["history", "product", "P001"],
         &["explain"],
         &["ask", "GetAllProducts"],
         &["send", "CreateProdct", "{}"],

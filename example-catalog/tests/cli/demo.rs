@@ -37,7 +37,7 @@ fn without_a_name_the_file_is_temporary() {
 
 #[test]
 fn run_twice_it_works_twice() {
-    works_twice(&Program::on(&["--db", "kept.db"]));
+    works_twice(&Program::on(&["--store", "kept.db"]));
 }
 
 /// The demo on a new database that is kept.
@@ -85,7 +85,7 @@ fn it_gets_along_with_what_is_there() {
     let program = Program::new();
     let json = r#"{"product_id": "P001", "name": "Mine", "description": "", "price": "7"}"#;
     program.ok(&["send", "CreateProduct", json]);
-    let out = program.ok(&["--db", "catalog.db"]);
+    let out = program.ok(&["--store", "catalog.db"]);
     assert!(
         out.contains("P001 for 1200.00  rejected: product P001 already exists"),
         "{out}"

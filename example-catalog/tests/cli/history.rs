@@ -1,9 +1,11 @@
+use serde_json::{Value, json};
+
 use crate::program::{Program, without_times};
 
 #[test]
 fn history_shows_all_that_is_recorded() {
     let program = Program::new();
-    program.ok(&["--db", "catalog.db", "--actor", "ann"]);
+    program.ok(&["--store", "catalog.db", "--actor", "ann"]);
     let expected = concat!(
         " POSITION  TIME                      EVENT                     ACTOR  CORRELATION  CAUSATION\n",
         "        1  0000-00-00 00:00:00.000Z  product-created v1        ann    ..098dc5fa   ..098dc5fa\n",
@@ -12,11 +14,11 @@ fn history_shows_all_that_is_recorded() {
         "        3  0000-00-00 00:00:00.000Z  product-price-updated v1  ann    ..5a7ad8bf   ..5a7ad8bf\n",
         "           {\"product_id\":\"P001\",\"old_price\":\"1200.00\",\"new_price\":\"1150.00\"}\n",
     );
-    let shown = without_times(&program.ok(&["history", "P001"]));
+    let shown = without_times(&program.ok(&["history", "product", "P001"]));
     let (first, of_orders) = shown.split_at(expected.len().min(shown.len()));
     assert_eq!(first, expected);
     assert!(of_orders.contains("stock-released v1"), "{of_orders}");
-    let full = program.ok(&["history", "P002", "--full"]);
+    let full = program.ok(&["history", "product", "P002", "--full"]);
     let ids = full
         .split_whitespace()
         .filter(|word| word.len() == 36)
@@ -29,14 +31,65 @@ fn history_shows_all_that_is_recorded() {
 #[test]
 fn a_product_without_history_is_not_found() {
     let program = Program::new();
-    program.ok(&["--db", "catalog.db"]);
+    program.ok(&["--store", "catalog.db"]);
     program
-        .run(&["history", "P999"])
-        .fails(1, "there are no events of a product P999");
+        .run(&["history", "product", "P999"])
+        .fails(1, "there are no events of product P999");
     program
-        .run(&["history", "P 1"])
-        .fails(2, "`P 1` is no product id");
+        .run(&["history", "products", "P001"])
+        .fails(2, "there is no aggregate `products`, only: order, product");
     program
-        .run(&["--db", "other.db", "history", "P001"])
-        .fails(3, "no catalog `other.db`");
+        .run(&["history", "--type", "product-crated"])
+        .fails(2, "there is no event `product-crated`");
+    program
+        .run(&["history", "--tag", "P001"])
+        .fails(2, "`P001` is no tag: write `AGGREGATE:ID`");
+    program.run(&["history", "product"]).fails(2, "<ID>");
+    program
+        .run(&["--store", "other.db", "history", "product", "P001"])
+        .fails(3, "no store `other.db`");
+}
+
+#[test]
+fn events_are_selected_by_tag_type_and_position() {
+    let program = Program::new();
+    program.ok(&["--store", "catalog.db"]);
+    let positions = |arguments: &[&str]| {
+        let all = [&["--json", "history"], arguments].concat();
+        let lines = program.ok(&all);
+        let events = lines.lines().map(|line| {
+            let event: Value = serde_json::from_str(line).expect("JSON");
+            event["position"].as_u64().expect("a position")
+        });
+        events.collect::<Vec<_>>()
+    };
+    let all = positions(&[]);
+    assert_eq!(all, (1..=all.len() as u64).collect::<Vec<_>>());
+    assert_eq!(positions(&["--after", "3", "--limit", "2"]), [4, 5]);
+    assert_eq!(positions(&["--up-to", "2"]), [1, 2]);
+    assert_eq!(positions(&["--type", "product-price-updated"]), [3]);
+    let created = [
+        "--type",
+        "product-created",
+        "--type",
+        "product-price-updated",
+    ];
+    assert_eq!(positions(&created), [1, 2, 3]);
+    let of_product = positions(&["product", "P001"]);
+    assert!(of_product.len() > 2 && of_product.len() < all.len());
+    assert_eq!(positions(&["--tag", "product:P001"]), of_product);
+    let repriced = ["product", "P001", "--type", "product-price-updated"];
+    assert_eq!(positions(&repriced), [3]);
+    program
+        .run(&["history", "product", "P001", "--tag", "product:P002"])
+        .fails(1, "there are no events of product P001");
+    let first = program.ok(&["--json", "history", "--limit", "1"]);
+    let first: Value = serde_json::from_str(&first).expect("JSON");
+    assert_eq!(first["type"], "product-created");
+    assert_eq!(first["tags"], json!(["product:P001"]));
+    assert_eq!(first["data"]["name"], "Laptop Pro");
+    assert_eq!(first["actor"], "clerk");
+    program
+        .run(&["history", "--type", "product-renamed"])
+        .fails(1, "there are no such events");
 }

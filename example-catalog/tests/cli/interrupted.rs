@@ -167,7 +167,7 @@ pub fn completes(program: &Program) {
     assert_eq!(statistics["products_on_sale"], PRODUCTS);
     assert_eq!(statistics["units_received"], PRODUCTS * DELIVERIES * 10);
     assert_eq!(statistics["price_changes"], PRODUCTS);
-    let history = program.ok(&["history", "P599"]);
+    let history = program.ok(&["history", "product", "P599"]);
     assert_eq!(
         history.matches("stock-received").count() as u64,
         DELIVERIES,

@@ -46,7 +46,7 @@ fn a_map_has_every_message_in_each_format() {
 #[test]
 fn the_map_shows_what_the_log_has() {
     let program = Program::new();
-    program.ok(&["--db", "catalog.db"]);
+    program.ok(&["--store", "catalog.db"]);
     let svg = program.ok(&["map", "--observed", "--format", "svg"]);
     for told in [
         "order → order-placed (emits, observed 4 times)",
@@ -63,5 +63,5 @@ fn the_map_shows_what_the_log_has() {
     assert!(page.contains("Observed: ") && !page.contains("Observed, but not declared"));
     Program::new()
         .run(&["map", "--observed"])
-        .fails(3, "there is no catalog");
+        .fails(3, "there is no store");
 }

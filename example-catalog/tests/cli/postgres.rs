@@ -34,7 +34,7 @@ impl Schema {
 
     /// The program on it.
     fn program(&self) -> Program {
-        Program::on(&["--db", self.url, "--schema", &self.name])
+        Program::on(&["--store", self.url, "--schema", &self.name])
     }
 
     fn exists(&self) -> bool {
@@ -101,7 +101,7 @@ fn the_demo_run_twice_works_twice() {
     );
     let out = program.ok(&[]);
     assert!(out.starts_with(&first), "{out}");
-    let history = program.ok(&["history", "P001"]);
+    let history = program.ok(&["history", "product", "P001"]);
     assert_eq!(history.matches(" clerk ").count(), 3, "{history}");
 }
 
@@ -192,9 +192,12 @@ fn asking_makes_no_schema() {
         return;
     };
     let program = schema.program();
-    for arguments in [&["ask", "GetAllProducts"], &["history", "P001"]] {
+    for arguments in [
+        &["ask", "GetAllProducts"] as &[&str],
+        &["history", "product", "P001"],
+    ] {
         let expected = format!(
-            "in the schema `{}`: `send` and `import` create one",
+            "in the schema `{}`: `send`, `import` and `serve` create one",
             schema.name
         );
         program.run(arguments).fails(3, &expected);
@@ -205,7 +208,7 @@ fn asking_makes_no_schema() {
 #[test]
 fn a_server_that_is_not_there_is_a_failure() {
     for arguments in [&[] as &[&str], &["ask", "GetAllProducts"]] {
-        let run = Program::on(&["--db", NOBODY]).run(arguments);
+        let run = Program::on(&["--store", NOBODY]).run(arguments);
         run.fails(
             3,
             "error: cannot connect to PostgreSQL: make sure that it is running and that the URL is right",
@@ -217,13 +220,13 @@ fn a_server_that_is_not_there_is_a_failure() {
 #[test]
 fn arguments_that_name_no_database_are_refused() {
     let run = |arguments: &[&str]| Program::on(arguments).run(&["ask", "GetAllProducts"]);
-    run(&["--db", "postgresql://127.0.0.1:port/catalog"])
+    run(&["--store", "postgresql://127.0.0.1:port/catalog"])
         .fails(2, "write `postgres://user:***@host:5432/database`");
-    run(&["--db", NOBODY, "--schema", "My Schema"])
+    run(&["--store", NOBODY, "--schema", "My Schema"])
         .fails(2, "a schema cannot be named `My Schema`: use lower-case");
     for file in [
         &["--schema", "shop"] as &[&str],
-        &["--db", "f.db", "--schema", "shop"],
+        &["--store", "f.db", "--schema", "shop"],
     ] {
         run(file).fails(2, "`--schema shop` needs a PostgreSQL database");
     }

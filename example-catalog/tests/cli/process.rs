@@ -3,7 +3,7 @@ use crate::program::{Program, without_times};
 #[test]
 fn a_conversation_shows_its_state_its_deadlines_and_its_events() {
     let program = Program::new();
-    program.ok(&["--db", "catalog.db"]);
+    program.ok(&["--store", "catalog.db"]);
     let waiting = without_times(&program.ok(&["process", "checkout", "3"]));
     let expected = concat!(
         "running; began at position 20, handled up to 21\n",
@@ -29,7 +29,7 @@ fn a_conversation_shows_its_state_its_deadlines_and_its_events() {
 #[test]
 fn an_order_that_nobody_has_placed_is_not_found() {
     let program = Program::new();
-    program.ok(&["--db", "catalog.db"]);
+    program.ok(&["--store", "catalog.db"]);
     let unknown = program.run(&["process", "checkout", "9"]);
     unknown.fails(1, "there are no events of an order 9");
     let unknown = program.run(&["process", "checkin", "1"]);

@@ -50,7 +50,7 @@ impl Program {
             .args(arguments)
             .current_dir(self.directory.path())
             .stdin(Stdio::null());
-        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CATALOG_DB"] {
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CATALOG_STORE"] {
             command.env_remove(name);
         }
         command

@@ -81,10 +81,10 @@ fn a_table_that_was_damaged_is_built_again() {
 #[test]
 fn a_rebuild_is_of_a_projection() {
     let program = Program::new();
-    program.ok(&["--db", "catalog.db"]);
+    program.ok(&["--store", "catalog.db"]);
     let run = program.run(&["rebuild", "products"]);
     run.fails(2, "there is no projection or reaction `products`, only: ");
     program
-        .run(&["--db", "other.db", "rebuild", "product-cards"])
-        .fails(3, "no catalog `other.db`");
+        .run(&["--store", "other.db", "rebuild", "product-cards"])
+        .fails(3, "no store `other.db`");
 }

@@ -53,7 +53,7 @@ fn control_characters_of_an_actor_are_escaped_in_answers() {
     assert!(!out.contains(acts), "{out:?}");
     let prices: Value = serde_json::from_str(&out).expect("JSON");
     assert!(prices.to_string().contains(actor), "{prices}");
-    let history = program.ok(&["history", "P001"]);
+    let history = program.ok(&["history", "product", "P001"]);
     assert!(!history.contains(acts), "{history:?}");
 }
 
@@ -246,10 +246,10 @@ fn a_product_that_runs_low_is_announced_once() {
 fn usage_and_failures_have_codes_of_their_own() {
     let program = Program::new();
     program.run(&["frob"]).fails(2, "unrecognized subcommand");
-    program.run(&["send"]).fails(2, "required arguments");
+    program.run(&["send"]).fails(2, "requires a subcommand");
     program
         .run(&["ask", "GetAllProducts"])
-        .fails(3, "there is no catalog `catalog.db`");
+        .fails(3, "there is no store `catalog.db`");
     assert!(
         !program.path("catalog.db").exists(),
         "asking makes no database"
@@ -259,10 +259,10 @@ fn usage_and_failures_have_codes_of_their_own() {
         "not a database, but long enough to be none, whatever it may be",
     );
     program
-        .run(&["--db", "text", "send", "CreateProduct", LAPTOP])
+        .run(&["--store", "text", "send", "CreateProduct", LAPTOP])
         .fails(3, "/text` is not an SQLite database");
     program
-        .run(&["--db", "no/db", "send", "CreateProduct", LAPTOP])
+        .run(&["--store", "no/db", "send", "CreateProduct", LAPTOP])
         .fails(3, "no/db");
     let help = program.ok(&["--help"]);
     assert!(

@@ -16,7 +16,7 @@ use crate::program::Program;
 #[test]
 fn status_shows_projections_and_reactions() {
     let program = Program::new();
-    program.ok(&["--db", "catalog.db"]);
+    program.ok(&["--store", "catalog.db"]);
     let table = program.ok(&["status"]);
     let mut lines = table.lines();
     let headings = lines.next().unwrap_or_default();
@@ -33,8 +33,8 @@ fn status_shows_projections_and_reactions() {
 fn status_needs_a_catalog() {
     let program = Program::new();
     program
-        .run(&["--db", "other.db", "status"])
-        .fails(3, "no catalog `other.db`");
+        .run(&["--store", "other.db", "status"])
+        .fails(3, "no store `other.db`");
 }
 
 /// Notices that nobody reads.

@@ -9,7 +9,7 @@ use crate::{demo, send_and_ask};
 const NOBODY: &str = "umadb://127.0.0.1:1";
 
 fn program(server: &Server) -> Program {
-    Program::on(&["--db", &server.url()])
+    Program::on(&["--store", &server.url()])
 }
 
 #[test]
@@ -57,18 +57,18 @@ fn on_umadb_read_models_that_are_deleted_are_built_again() {
 
 #[test]
 fn without_a_server_the_address_is_named() {
-    let program = Program::on(&["--db", NOBODY]);
+    let program = Program::on(&["--store", NOBODY]);
     program
-        .run(&["history", "P001"])
+        .run(&["history", "product", "P001"])
         .fails(3, "check that the server runs");
-    Program::on(&["--db", "umadb://127.0.0.1:none"])
-        .run(&["history", "P001"])
+    Program::on(&["--store", "umadb://127.0.0.1:none"])
+        .run(&["history", "product", "P001"])
         .fails(2, "write `umadb://host:50051`");
 }
 
 #[test]
 fn read_models_of_their_own_are_for_umadb() {
     Program::new()
-        .run(&["--views", "views.db", "history", "P001"])
-        .fails(2, "name it with `--db umadb://..`");
+        .run(&["--views", "views.db", "history", "product", "P001"])
+        .fails(2, "name it with `--store umadb://..`");
 }

@@ -1,0 +1,275 @@
+use std::path::PathBuf;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use cqrs_core::Uuid;
+use cqrs_core::app::Role;
+
+use crate::address::{AddressSources, Location};
+
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  refused: a command was rejected or not permitted, nothing was found, or lines were left out
+  2  invalid request: wrong usage, unknown message, wrong JSON, invalid value
+  3  failure of a file, the store or a handler
+  130  interrupted by Ctrl-C; 143 by SIGTERM";
+
+/// The options of all verbs.
+#[derive(Args)]
+pub(crate) struct GlobalArgs {
+    /// The store: an SQLite file, a PostgreSQL URL, `postgres://user@host:5432/database`, the URL of an
+    /// UmaDB log, `umadb://host:50051`, or `memory`
+    ///
+    /// Every user of the machine can see arguments: a URL with a password belongs in the environment variable that
+    /// `--help` of the program names, or in a file, `--store-file`.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE|URL",
+        value_parser = OsStringValueParser::new().map(Location::from)
+    )]
+    store: Option<Location>,
+    /// A file whose first line is the address of the store, as for `--store`
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "store")]
+    store_file: Option<PathBuf>,
+    /// The schema in the PostgreSQL database [default: cqrs]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) schema: Option<String>,
+    /// The SQLite file of the read models, for an UmaDB log
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) views: Option<PathBuf>,
+    /// The name of the actor, which events record
+    #[arg(long, global = true, value_name = "NAME", default_value = "clerk")]
+    pub(crate) actor: String,
+    /// Prints results and errors as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+impl GlobalArgs {
+    /// Whether an argument names the store.
+    pub(crate) fn is_store_named(&self) -> bool {
+        self.store.is_some() || self.store_file.is_some()
+    }
+
+    /// Where to look for the address of the store: the arguments, then the variable.
+    pub(crate) fn sources(&self, variable: String) -> AddressSources {
+        AddressSources {
+            address: self.store.clone(),
+            file: self.store_file.clone(),
+            variable: Some(variable),
+        }
+    }
+}
+
+/// The verbs, except `send` and `ask`, whose arguments are the messages of the program.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Sends the commands of a file, one per line
+    Import(ImportArgs),
+    /// Shows events: those of an aggregate, of a type, with a tag, or all
+    History(HistoryArgs),
+    /// Shows every message with its handler, and every event with its listeners
+    Explain(ExplainArgs),
+    /// Draws what leads to what: commands, events, projections, queries, and all between them
+    Map(MapArgs),
+    /// Checks the wiring of the program, without a store
+    Verify,
+    /// Shows how far projections and reactions are; in a terminal, the table is refreshed
+    Status(StatusArgs),
+    /// Waits until this program's version of a projection is built and live
+    Rebuild(RebuildArgs),
+    /// Serves every command and query over HTTP, until Ctrl-C
+    #[cfg(feature = "serve")]
+    Serve(ServeArgs),
+    /// Prints a script that completes verbs, messages and options in a shell
+    Completions(CompletionsArgs),
+}
+
+/// Options of `send`.
+#[derive(Debug, Args)]
+pub(crate) struct SendOptions {
+    /// The command's id, which makes it safe to repeat [default: a new one]
+    #[arg(long, global = true, value_name = "UUID")]
+    pub(crate) id: Option<Uuid>,
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+}
+
+/// Options of `ask`.
+#[derive(Debug, Args)]
+pub(crate) struct AskOptions {
+    /// Waits until the read models include the events up to this position [default: all of the log]
+    #[arg(long, global = true, value_name = "POSITION")]
+    pub(crate) after: Option<u64>,
+    /// Answers from the read models as they are
+    #[arg(long, global = true, conflicts_with = "after")]
+    pub(crate) stale: bool,
+    /// Prints each answer that differs from the one before, one per line, until Ctrl-C
+    #[arg(long, global = true)]
+    pub(crate) watch: bool,
+    /// Maximum time to wait for the read models [default: 30]
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub(crate) max_wait: Option<u64>,
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+}
+
+/// The work that a process takes on.
+#[derive(Debug, Args)]
+pub(crate) struct WorkArgs {
+    /// The work that the program takes on meanwhile, if other processes do the rest [default: all of it]
+    #[arg(long, global = true, value_name = "ROLE", value_delimiter = ',')]
+    roles: Vec<WorkRole>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WorkRole {
+    /// Carries out commands
+    Commands,
+    /// Answers queries
+    Queries,
+    /// Handles events of projections
+    Projections,
+    /// Handles events of reactions and process managers
+    Reactions,
+}
+
+impl WorkArgs {
+    pub(crate) fn roles(&self) -> Vec<Role> {
+        if self.roles.is_empty() {
+            return Role::ALL.to_vec();
+        }
+        let roles = self.roles.iter().map(|role| match role {
+            WorkRole::Commands => Role::Commands,
+            WorkRole::Queries => Role::Queries,
+            WorkRole::Projections => Role::Projections,
+            WorkRole::Reactions => Role::Reactions,
+        });
+        roles.collect()
+    }
+}
+
+/// Each line is `{"command": "NAME", "data": {..}}`, and may have an `"id"`, a UUID.
+///
+/// Commands about one aggregate are sent in the file's order, others concurrently. Importing a file
+/// again, after an interruption or by mistake, has no further effect: a line without an id gets one
+/// derived from the file's content, the line's number and the line. Rejected lines are retried.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The file
+    pub(crate) file: PathBuf,
+    /// How to treat a line that fails
+    #[arg(long, value_name = "MODE", default_value = "skip")]
+    pub(crate) on_error: OnError,
+    /// Derives ids from this name instead of the file's content, so that a file can be corrected in
+    /// place and imported again: unchanged lines are recognized
+    #[arg(long, value_name = "NAME")]
+    pub(crate) batch: Option<String>,
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// The aggregate, as `explain` lists it
+    #[arg(requires = "id")]
+    pub(crate) aggregate: Option<String>,
+    /// Its id
+    pub(crate) id: Option<String>,
+    /// Only events with this tag, `AGGREGATE:ID`; of several, with all of them
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// Only events of this type; of several, of any of them
+    #[arg(long = "type", value_name = "EVENT")]
+    pub(crate) types: Vec<String>,
+    /// Only events after this position
+    #[arg(long, value_name = "POSITION", default_value_t = 0)]
+    pub(crate) after: u64,
+    /// Only events up to this position [default: the end of the log]
+    #[arg(long, value_name = "POSITION", conflicts_with = "follow")]
+    pub(crate) up_to: Option<u64>,
+    /// At most this number of events, the first ones
+    #[arg(long, value_name = "NUMBER", conflicts_with = "follow")]
+    pub(crate) limit: Option<usize>,
+    /// Shows further events as they are recorded, until Ctrl-C
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Shows complete ids of correlation and causation, not only their ends
+    #[arg(long)]
+    pub(crate) full: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Shows the table once
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+/// Every request is sent by the actor of `--actor`, with its permissions: for a machine of your own.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The address to listen on; port 0 is a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: std::net::SocketAddr,
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+}
+
+/// Until then, queries are answered from the version that is live. If that is the program's own, its views are
+/// built again beside it. A rebuild that is interrupted goes on when
+/// it is started again, or another process of the new program is.
+#[derive(Debug, Args)]
+pub(crate) struct RebuildArgs {
+    /// The projection's name, as `status` lists it
+    pub(crate) projection: String,
+    /// Builds a new version without making it live: `switch` does so later
+    #[arg(long)]
+    pub(crate) hold: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Only this message or event, with its JSON schema
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MapArgs {
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "html")]
+    pub(crate) format: MapFormat,
+    /// Reads the log of the store, and shows how often what is drawn has happened
+    #[arg(long)]
+    pub(crate) observed: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum MapFormat {
+    /// A page for a browser, in one file
+    Html,
+    /// A picture
+    Svg,
+    /// A flowchart for Markdown
+    Mermaid,
+    /// A graph for Graphviz
+    Dot,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnError {
+    /// Reports it and continues
+    Skip,
+    /// Reports it and stops: all lines before it were processed, none after it
+    Stop,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: Shell,
+}

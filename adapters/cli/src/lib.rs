@@ -1,0 +1,64 @@
+#![doc = include_str!("../README.md")]
+//!
+//! [`run`] is for a program that needs no more than its modules, [`Program`] for everything else.
+
+mod address;
+mod args;
+mod ask;
+mod call;
+mod columns;
+mod completions;
+mod error;
+mod explain;
+mod fields;
+mod history;
+mod import;
+mod input;
+mod map;
+mod message;
+mod open;
+mod out;
+mod own_verb;
+mod program;
+mod rebuild;
+mod receipt;
+mod send;
+#[cfg(feature = "serve")]
+mod serve;
+#[cfg(feature = "postgres")]
+mod servers;
+mod shutdown;
+mod signal;
+mod status;
+mod verify;
+
+use std::process::ExitCode;
+
+pub use address::StoreKind;
+pub use call::Call;
+pub use columns::{Column, Columns};
+pub use error::CliError;
+pub use history::events_table;
+pub use out::{BAD, FAINT, GOOD, HEADING, eprint_line, escape_controls, print_line, time};
+pub use program::Program;
+pub use receipt::outcome;
+
+use cqrs_core::app::Builder;
+
+/// Runs the verb that the arguments of this process name, with the dispatcher of a program: `main` in one line. The
+/// function gets the kind of the store, and leaves the store itself out.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use cqrs_core::prelude::*;
+///
+/// cqrs_core::module!();
+///
+/// fn main() -> ExitCode {
+///     cqrs_cli::run(|_| Dispatcher::builder().module(module()))
+/// }
+/// ```
+pub fn run(domain: impl Fn(StoreKind) -> Builder + Send + Sync + 'static) -> ExitCode {
+    Program::new(domain).run()
+}

@@ -1,0 +1,374 @@
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::builder::{PossibleValuesParser, Str};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use cqrs_core::app::{Builder, NodeKind, Role, model};
+
+use crate::address::{Database, StoreKind};
+use crate::args::{AskOptions, EXIT_CODES, GlobalArgs, SendOptions, Verb};
+use crate::call::{Call, Domain};
+use crate::error::CliError;
+use crate::message::{SentMessage, subcommands};
+use crate::open::OpenMode;
+use crate::out::without_passwords;
+use crate::own_verb::{Action, OwnVerb, boxed};
+use crate::shutdown::{close, run_until_signal};
+use crate::{ask, completions, explain, history, import, map, rebuild, send, status, verify};
+
+/// The command line of a program: its domain, and what the program adds.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use cqrs_cli::{Call, CliError, Program};
+/// use cqrs_core::prelude::*;
+///
+/// cqrs_core::module!();
+///
+/// /// Does something that is not a verb of every program.
+/// async fn tidy(call: Call) -> Result<(), CliError> {
+///     let dispatcher = call.open().await?;
+///     call.run(&dispatcher, async { Ok(()) }).await
+/// }
+///
+/// fn main() -> ExitCode {
+///     Program::new(|_| Dispatcher::builder().module(module()))
+///         .name("shop")
+///         .version(env!("CARGO_PKG_VERSION"))
+///         .about("Sells things")
+///         .verb(clap::Command::new("tidy").about("Tidies up"), tidy)
+///         .run()
+/// }
+/// ```
+#[must_use = "the program runs in `run`"]
+pub struct Program {
+    domain: Domain,
+    name: String,
+    version: Option<String>,
+    about: Option<String>,
+    title: Option<String>,
+    roles: Vec<UserRole>,
+    verbs: Vec<OwnVerb>,
+    without_verb: Option<Action>,
+}
+
+/// A role of an actor, with its permissions.
+struct UserRole {
+    name: String,
+    permissions: Vec<String>,
+}
+
+impl Program {
+    /// The program whose dispatcher this function makes, except for the store. Its name is that of the executable.
+    pub fn new(domain: impl Fn(StoreKind) -> Builder + Send + Sync + 'static) -> Self {
+        let executable = std::env::current_exe().ok();
+        let stem = executable.as_deref().and_then(|it| it.file_stem());
+        let name = stem.map(|it| it.to_string_lossy().into_owned());
+        Self {
+            domain: Arc::new(domain),
+            name: name.unwrap_or_else(|| "program".to_owned()),
+            version: None,
+            about: None,
+            title: None,
+            roles: Vec::new(),
+            verbs: Vec::new(),
+            without_verb: None,
+        }
+    }
+
+    /// Sets the name. The default store is `NAME.db`, and the environment variable with its address `NAME_STORE`, in
+    /// capitals.
+    pub fn name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// Sets the version, for `--version`: `env!("CARGO_PKG_VERSION")`.
+    pub fn version(mut self, version: &str) -> Self {
+        self.version = Some(version.to_owned());
+        self
+    }
+
+    /// Sets the description, for `--help`: `env!("CARGO_PKG_DESCRIPTION")`.
+    pub fn about(mut self, about: &str) -> Self {
+        self.about = Some(about.to_owned());
+        self
+    }
+
+    /// Sets the title of the flow map. Defaults to the name.
+    pub fn title(mut self, title: &str) -> Self {
+        self.title = Some(title.to_owned());
+        self
+    }
+
+    /// Adds a role, which `--as NAME` gives the actor: its permissions are these, and no others. The first one is the
+    /// default. Without roles, the actor has all permissions that the program names.
+    pub fn role<P: Into<String>>(
+        mut self,
+        name: &str,
+        permissions: impl IntoIterator<Item = P>,
+    ) -> Self {
+        self.roles.push(UserRole {
+            name: name.to_owned(),
+            permissions: permissions.into_iter().map(Into::into).collect(),
+        });
+        self
+    }
+
+    /// Adds a verb. One with the name of a verb of this crate takes its place.
+    pub fn verb<F, R>(mut self, command: Command, action: F) -> Self
+    where
+        F: Fn(Call) -> R + 'static,
+        R: Future<Output = Result<(), CliError>> + 'static,
+    {
+        let action = boxed(action);
+        self.verbs.push(OwnVerb { command, action });
+        self
+    }
+
+    /// Sets what the program does without a verb. Defaults to its help.
+    pub fn without_verb<F, R>(mut self, action: F) -> Self
+    where
+        F: Fn(Call) -> R + 'static,
+        R: Future<Output = Result<(), CliError>> + 'static,
+    {
+        self.without_verb = Some(boxed(action));
+        self
+    }
+
+    /// Runs the verb that the arguments of this process name, on a Tokio runtime of its own.
+    pub fn run(self) -> ExitCode {
+        let matches = match self.command().try_get_matches() {
+            Ok(matches) => matches,
+            Err(error) => return report_usage(&error),
+        };
+        let is_json = matches.get_flag("json");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build();
+        let ended = match runtime {
+            Ok(runtime) => runtime.block_on(self.run_verb(&matches)),
+            Err(error) => Err(error.into()),
+        };
+        match ended {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => error.report(is_json),
+        }
+    }
+
+    /// The environment variable with the address of the store.
+    fn variable(&self) -> String {
+        let name = self.name.to_uppercase();
+        format!(
+            "{}_STORE",
+            name.replace(|it: char| !it.is_ascii_alphanumeric(), "_")
+        )
+    }
+
+    /// The whole command line.
+    fn command(&self) -> Command {
+        let model = model();
+        let send = SendOptions::augment_args(Command::new("send")).about("Sends a command");
+        let ask =
+            AskOptions::augment_args(Command::new("ask")).about("Asks a query; the answer is JSON");
+        let (name, variable) = (&self.name, self.variable());
+        let mut command = Command::new(name.clone())
+            .after_help(format!(
+                "Without `--store`, the environment variable {variable} has the address of the store; \
+                 without both, the store is the file {name}.db.\n\n{EXIT_CODES}"
+            ))
+            .infer_subcommands(true)
+            .subcommand_required(self.without_verb.is_none())
+            .arg_required_else_help(self.without_verb.is_none())
+            .subcommand(subcommands(send, &model, NodeKind::Command))
+            .subcommand(subcommands(ask, &model, NodeKind::Query));
+        if let Some(version) = &self.version {
+            command = command.version(version.clone());
+        }
+        command = GlobalArgs::augment_args(Verb::augment_subcommands(command))
+            .about(self.about.clone().unwrap_or_default());
+        if let Some(first) = self.roles.first() {
+            let names = self.roles.iter().map(|role| Str::from(role.name.clone()));
+            command = command.arg(
+                Arg::new("as")
+                    .long("as")
+                    .value_name("ROLE")
+                    .global(true)
+                    .default_value(Str::from(first.name.clone()))
+                    .value_parser(PossibleValuesParser::new(names))
+                    .help("The role of the actor"),
+            );
+        } else {
+            command = command.arg(
+                Arg::new("permission")
+                    .long("permission")
+                    .value_name("NAME")
+                    .global(true)
+                    .action(clap::ArgAction::Append)
+                    .help("A permission of the actor [default: all that the program names]"),
+            );
+        }
+        for verb in &self.verbs {
+            let name = verb.command.get_name();
+            command = if command.find_subcommand(name).is_some() {
+                command.mut_subcommand(name, |_| verb.command.clone())
+            } else {
+                command.subcommand(verb.command.clone())
+            };
+        }
+        command
+    }
+
+    async fn run_verb(&self, matches: &ArgMatches) -> Result<(), CliError> {
+        let global = GlobalArgs::from_arg_matches(matches).map_err(|error| usage(&error))?;
+        let (name, own) = matches.subcommand().unwrap_or(("", matches));
+        let mut sources = global.sources(self.variable());
+        if name.is_empty() {
+            // What runs without a verb changes a store only if an argument names it.
+            sources.variable = None;
+        }
+        let named = Database::named(
+            &self.name,
+            sources,
+            global.schema.clone(),
+            global.views.clone(),
+        )?;
+        let call = Call {
+            matches: own.clone(),
+            domain: self.domain.clone(),
+            database: named.unwrap_or_else(|| Database::default_file(&self.name)),
+            is_store_named: global.is_store_named(),
+            name: self.name.clone(),
+            actor: global.actor.clone(),
+            permissions: self.permissions(matches),
+            is_json: global.json,
+        };
+        if let Some(verb) = self.verbs.iter().find(|it| it.command.get_name() == name) {
+            return (verb.action)(call).await;
+        }
+        match (name, &self.without_verb) {
+            ("", Some(action)) => action(call).await,
+            ("send", _) => run_send(&call).await,
+            ("ask", _) => run_ask(&call).await,
+            _ => {
+                let verb = Verb::from_arg_matches(matches).map_err(|error| usage(&error))?;
+                Box::pin(self.run_own(&call, verb)).await
+            }
+        }
+    }
+
+    /// The permissions that the arguments name. `None` for all.
+    fn permissions(&self, matches: &ArgMatches) -> Option<Vec<String>> {
+        if self.roles.is_empty() {
+            let named = matches.get_many::<String>("permission")?;
+            return Some(named.cloned().collect());
+        }
+        let name = matches.get_one::<String>("as");
+        let mut roles = self.roles.iter();
+        let role = roles.find(|role| Some(&role.name) == name);
+        Some(role.map(|it| it.permissions.clone()).unwrap_or_default())
+    }
+
+    /// Runs a verb of this crate.
+    async fn run_own(&self, call: &Call, verb: Verb) -> Result<(), CliError> {
+        let as_json = call.is_json;
+        match verb {
+            Verb::Import(arguments) => {
+                let roles = arguments.work.roles();
+                let dispatcher = call.build(OpenMode::CreateIfMissing, &roles).await?;
+                let imported = import::run(&dispatcher, &arguments, call.actor(), call).await;
+                close(&dispatcher).await;
+                imported
+            }
+            Verb::History(arguments) => {
+                let (dispatcher, model) = (call.look().await?, call.model());
+                let shown = history::run(&dispatcher, &model, &arguments, call.actor(), as_json);
+                run_until_signal(&dispatcher, shown).await
+            }
+            Verb::Explain(arguments) => explain::run(&call.model(), &arguments, as_json),
+            Verb::Map(arguments) => {
+                let observed = if arguments.observed {
+                    let dispatcher = call.look().await?;
+                    let observed = map::observed(&dispatcher, call.actor()).await;
+                    close(&dispatcher).await;
+                    Some(observed?)
+                } else {
+                    None
+                };
+                let title = self.title.as_deref().unwrap_or(&self.name);
+                let shown = (title, as_json);
+                map::run(&call.model(), &arguments, shown, observed.as_ref())
+            }
+            Verb::Verify => verify::run(&call.builder(), as_json),
+            Verb::Status(arguments) => {
+                let builder = call.builder().roles([Role::Queries]);
+                let opened = call.build_from(builder, OpenMode::MustExist).await?;
+                let (dispatcher, servers) = opened;
+                let shown = status::run(&dispatcher, &servers, &arguments, as_json).await;
+                close(&dispatcher).await;
+                shown
+            }
+            Verb::Rebuild(arguments) => {
+                let builder = call
+                    .builder()
+                    .roles([Role::Queries, Role::Projections])
+                    .hold_versions(arguments.hold);
+                let (dispatcher, _) = call.build_from(builder, OpenMode::MustExist).await?;
+                let rebuilt = rebuild::run(&dispatcher, &arguments, as_json);
+                run_until_signal(&dispatcher, rebuilt).await
+            }
+            #[cfg(feature = "serve")]
+            Verb::Serve(arguments) => {
+                let roles = arguments.work.roles();
+                let dispatcher = call.build(OpenMode::CreateIfMissing, &roles).await?;
+                crate::serve::run(&dispatcher, &arguments, call.actor(), as_json).await
+            }
+            Verb::Completions(arguments) => completions::run(self.command(), arguments.shell),
+        }
+    }
+}
+
+async fn run_send(call: &Call) -> Result<(), CliError> {
+    let options = SendOptions::from_arg_matches(&call.matches).map_err(|error| usage(&error))?;
+    let mut message = SentMessage::read(&call.matches, &model(), NodeKind::Command)?;
+    message.id = options.id;
+    let roles = options.work.roles();
+    let dispatcher = call.build(OpenMode::CreateIfMissing, &roles).await?;
+    let sent = send::run(&dispatcher, &message, call.actor(), call.is_json);
+    run_until_signal(&dispatcher, sent).await
+}
+
+async fn run_ask(call: &Call) -> Result<(), CliError> {
+    let options = AskOptions::from_arg_matches(&call.matches).map_err(|error| usage(&error))?;
+    let message = SentMessage::read(&call.matches, &model(), NodeKind::Query)?;
+    let roles = if options.stale {
+        vec![Role::Queries]
+    } else {
+        options.work.roles()
+    };
+    let dispatcher = call.build(OpenMode::MustExist, &roles).await?;
+    let asked = ask::run(&dispatcher, &message, &options, call.actor());
+    run_until_signal(&dispatcher, asked).await
+}
+
+fn usage(error: &clap::Error) -> CliError {
+    CliError::Invalid(error.to_string())
+}
+
+/// Prints help or errors without passwords.
+fn report_usage(error: &clap::Error) -> ExitCode {
+    let text = without_passwords(&error.render().ansi().to_string());
+    // There is no other place to report a failure.
+    let _ = if error.use_stderr() {
+        write!(anstream::stderr(), "{text}")
+    } else {
+        write!(anstream::stdout(), "{text}")
+    };
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => 2.into(),
+    }
+}
