@@ -18,6 +18,8 @@ pub use std::time::Duration;
 pub use std::vec;
 pub use std::vec::Vec;
 
+pub use serde_json::Value;
+
 pub use crate::error::{CommandError, Error, Invalid, Rejected};
 pub use crate::handler::*;
 pub use crate::json::Json;

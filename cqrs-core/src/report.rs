@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(format!("{error:?}"), report);
         let error = crate::Error::from(error);
         assert_eq!(format!("{error:?}"), report);
-        let error = Rejected::of(chain(&["sold out", "no stock"]));
+        let error = Rejected::of(chain(&["sold out", "no stock"]), |_| None);
         let error = crate::Error::from(CommandError::Rejected(error));
         assert_eq!(format!("{error:?}"), "sold out\n  caused by: no stock");
     }

@@ -107,6 +107,13 @@ impl ToTokens for CommandItem {
         } = self;
         let (ident, docs) = (&message.ident, &message.docs);
         let outcome = error.as_ref().map(message::with_outcome);
+        let rejection = error.as_ref().map(|ty| {
+            code! {
+                fn rejection(error: &#ty) -> __cqrs::Option<__cqrs::Value> {
+                    __cqrs::Probe::<#ty>::new().json(error)
+                }
+            }
+        });
         let error = error
             .as_ref()
             .map_or_else(|| code!(__cqrs::Rejected), Type::to_token_stream);
@@ -124,6 +131,7 @@ impl ToTokens for CommandItem {
                 type Error = #error;
                 #attempts
                 #members
+                #rejection
             }
             #(#ids)*
             __cqrs::submit! {

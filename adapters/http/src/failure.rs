@@ -77,7 +77,8 @@ fn rejection(rejected: &Rejected, command: &str) -> Problem {
         Some(variant) => format!("rejected:{command}:{}", kebab(&variant)),
         None => format!("rejected:{command}"),
     };
-    Problem::new(StatusCode::CONFLICT, &kind, rejected.to_string())
+    let problem = Problem::new(StatusCode::CONFLICT, &kind, rejected.to_string());
+    problem.of_rejection(rejected.to_json())
 }
 
 fn invalid(invalid: &Invalid) -> Problem {

@@ -3,6 +3,7 @@ use axum::http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::actor::Unauthenticated;
 use crate::pointer::pointer;
@@ -31,6 +32,9 @@ struct Details {
     /// The invalid fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<InvalidField>,
+    /// The error of the domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejection: Option<Value>,
     #[serde(skip)]
     headers: HeaderMap,
 }
@@ -52,6 +56,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
+            rejection: None,
             headers: HeaderMap::new(),
         }))
     }
@@ -78,6 +83,12 @@ impl Problem {
             pointer: pointer(path),
             detail: detail.into(),
         });
+        self
+    }
+
+    /// Adds the error of the domain.
+    pub(crate) fn of_rejection(mut self, rejection: Option<Value>) -> Self {
+        self.0.rejection = rejection;
         self
     }
 

@@ -3,6 +3,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 /// A rejection with a text, the error of commands without an error type of their own.
 ///
 /// Callers can show the text, but cannot distinguish reasons. To allow that, give the command an
@@ -17,18 +19,27 @@ pub struct Rejected(Reason);
 enum Reason {
     Text(Cow<'static, str>),
     /// The error of a command that was sent as JSON, unless that is a `Rejected`.
-    Domain(Arc<dyn Error + Send + Sync>),
+    Domain {
+        error: Arc<dyn Error + Send + Sync>,
+        json: ErrorJson,
+    },
 }
+
+/// Writes the error of a command as JSON, if its type can be written.
+pub(crate) type ErrorJson = fn(&(dyn Error + 'static)) -> Option<Value>;
 
 crate::debug_as_report!(Rejected);
 
 impl Rejected {
     /// The rejection of a command that was sent as JSON, from the command's error.
-    pub(crate) fn of(error: impl Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn of(error: impl Error + Send + Sync + 'static, json: ErrorJson) -> Self {
         let error: Box<dyn Error + Send + Sync> = Box::new(error);
         match error.downcast() {
             Ok(rejected) => *rejected,
-            Err(domain) => Self(Reason::Domain(domain.into())),
+            Err(domain) => Self(Reason::Domain {
+                error: domain.into(),
+                json,
+            }),
         }
     }
 
@@ -36,20 +47,29 @@ impl Rejected {
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         match &self.0 {
             Reason::Text(_) => (self as &(dyn Error + 'static)).downcast_ref(),
-            Reason::Domain(error) => error.downcast_ref(),
+            Reason::Domain { error, .. } => error.downcast_ref(),
         }
     }
 
     /// The name of the variant, if it is the error of a command that was sent as JSON and its `Debug` is derived: that
     /// of the enum's variant, or of the struct. None for a text.
     pub fn variant(&self) -> Option<String> {
-        let Reason::Domain(error) = &self.0 else {
+        let Reason::Domain { error, .. } = &self.0 else {
             return None;
         };
         let text = format!("{error:?}");
         let is_part = |it: char| it.is_alphanumeric() || it == '_';
         let name: String = text.chars().take_while(|it| is_part(*it)).collect();
         (!name.is_empty()).then_some(name)
+    }
+
+    /// The error of a command that was sent as JSON, as JSON: for clients that have the error's type, or handle its data.
+    /// None for a text, and for an error whose type does not implement `Serialize`, or fails to.
+    pub fn to_json(&self) -> Option<Value> {
+        let Reason::Domain { error, json } = &self.0 else {
+            return None;
+        };
+        json(&**error)
     }
 }
 
@@ -69,7 +89,7 @@ impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Reason::Text(text) => f.write_str(text),
-            Reason::Domain(error) => error.fmt(f),
+            Reason::Domain { error, .. } => error.fmt(f),
         }
     }
 }
@@ -78,7 +98,7 @@ impl Error for Rejected {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Reason::Text(_) => None,
-            Reason::Domain(error) => error.source(),
+            Reason::Domain { error, .. } => error.source(),
         }
     }
 }
@@ -105,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_rejection_by_name_is_the_error_of_the_command() {
-        let rejected = Rejected::of(SoldOut);
+        let rejected = Rejected::of(SoldOut, |_| None);
         assert_eq!(rejected.to_string(), "sold out");
         assert_eq!(rejected.downcast_ref(), Some(&SoldOut));
         assert_eq!(rejected.downcast_ref::<Rejected>(), None);
@@ -121,18 +141,24 @@ mod tests {
             At(u32),
         }
         let of = |rejected: Rejected| rejected.variant();
-        let short = Rejected::of(Reason::Short { left: 3 });
+        let short = Rejected::of(Reason::Short { left: 3 }, |_| None);
         assert_eq!(of(short).as_deref(), Some("Short"));
-        assert_eq!(of(Rejected::of(Reason::At(3))).as_deref(), Some("At"));
-        assert_eq!(of(Rejected::of(SoldOut)).as_deref(), Some("SoldOut"));
+        assert_eq!(
+            of(Rejected::of(Reason::At(3), |_| None)).as_deref(),
+            Some("At")
+        );
+        assert_eq!(
+            of(Rejected::of(SoldOut, |_| None)).as_deref(),
+            Some("SoldOut")
+        );
         assert_eq!(of(Rejected::from("Short")), None);
     }
 
     #[test]
     fn a_text_stays_a_text() {
-        let rejected = Rejected::of(Rejected::from("sold out"));
+        let rejected = Rejected::of(Rejected::from("sold out"), |_| None);
         assert_eq!(rejected.downcast_ref(), Some(&Rejected::from("sold out")));
         assert_eq!(rejected.downcast_ref::<SoldOut>(), None);
-        assert_eq!(rejected, Rejected::of(SoldOut));
+        assert_eq!(rejected, Rejected::of(SoldOut, |_| None));
     }
 }

@@ -2,6 +2,7 @@
 //! domain; code that takes these is compiled once.
 
 use std::any::{Any, type_name};
+use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -168,8 +169,16 @@ impl<C: Command> ErasedCommand for TypedCommand<C> {
     }
 
     fn refusal(&self, handler: &'static str) -> CommandError<Rejected> {
-        self.take_refusal(handler).map_rejected(Rejected::of)
+        let refusal = self.take_refusal(handler);
+        refusal.map_rejected(|error| Rejected::of(error, rejection::<C>))
     }
+}
+
+/// The error of a command as JSON. None if its type cannot be written, or panics.
+fn rejection<C: Command>(error: &(dyn Error + 'static)) -> Option<Value> {
+    let error = error.downcast_ref()?;
+    let name = || method(type_name::<C::Error>(), "serialize");
+    guarded(name, || C::rejection(error)).ok()?
 }
 
 /// Fingerprints are stored forever, so this must not change: a command without fields counts as

@@ -28,6 +28,12 @@ pub trait Command: Json + Clone + Send + Sync + 'static {
     /// Runs [`Validate`](super::Validate), if the type implements it.
     fn check(&self) -> Result<(), Invalid>;
 
+    /// The rejection as JSON, if its type implements `Serialize`.
+    #[doc(hidden)]
+    fn rejection(_: &Self::Error) -> Option<serde_json::Value> {
+        None
+    }
+
     /// The type of a handler's pointer.
     #[doc(hidden)]
     type Handler: Copy + Send + Sync + 'static;

@@ -109,6 +109,11 @@ impl<T: Serialize> Probe<T> {
         let _ = serde_json::to_writer(&mut json, value);
         size_of::<T>().saturating_add(json.0)
     }
+
+    /// The value as JSON, if it can be written.
+    pub fn json(&self, value: &T) -> Option<serde_json::Value> {
+        serde_json::to_value(value).ok()
+    }
 }
 
 /// Counts the bytes written to it.
@@ -136,6 +141,11 @@ pub trait Fallback<T> {
     /// The size of the value without its heap, which is not known.
     fn size(&self, _: &T) -> usize {
         size_of::<T>()
+    }
+
+    /// Returns no JSON.
+    fn json(&self, _: &T) -> Option<serde_json::Value> {
+        None
     }
 
     /// Returns no names.

@@ -218,7 +218,7 @@ impl<P: ProcessManager> ProcessManagerTest<P> {
     pub fn rejected<C: Command>(mut self, command: C, reason: C::Error) -> Self {
         self.check();
         self.sent.clear();
-        let (command, reason) = (SentCommand::new(&command), Rejected::of(reason));
+        let (command, reason) = (SentCommand::new(&command), Rejected::of(reason, |_| None));
         let rejection = self.rehearsal.rejection(&command, &reason, self.time);
         match rejection {
             Ok(next) => self.handle(next),

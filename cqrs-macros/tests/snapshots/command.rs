@@ -17,6 +17,9 @@ const _: () = {
             static CELL: __cqrs::HandlerCell<__cqrs::CommandFn<CreateProduct>> = __cqrs::HandlerCell::new();
             &CELL
         }
+        fn rejection(error: &CatalogError) -> __cqrs::Option<__cqrs::Value> {
+            __cqrs::Probe::<CatalogError>::new().json(error)
+        }
     }
     #[diagnostic::do_not_recommend]
     impl<

@@ -56,6 +56,22 @@ async fn a_rejection_has_the_name_of_its_variant() {
 }
 
 #[tokio::test]
+async fn a_rejection_has_the_data_of_its_error() {
+    let (app, _) = in_memory().await;
+    let server = Server::start(app).await;
+    let body = json!({"account": 1, "cents": 2_000_000});
+    let (_, much) = json(server.post("commands/Deposit", &body)).await;
+    assert_eq!(much["rejection"], json!({"TooMuch": {"cents": 2_000_000}}));
+    // An error that cannot be written.
+    let close = server.post("commands/CloseAccount", &json!({"account": 1}));
+    let close = close.header("x-user", "ann");
+    json(close.header("x-may", "accounts.close")).await;
+    let (_, closed) = json(server.post("commands/Rename", &json!({"account": 1}))).await;
+    assert_eq!(closed["type"], "urn:cqrs:problem:rejected:Rename:closed");
+    assert_eq!(closed.get("rejection"), None);
+}
+
+#[tokio::test]
 async fn what_is_not_valid_is_named_by_a_pointer() {
     let (app, _) = in_memory().await;
     let server = Server::start(app.clone()).await;

@@ -41,7 +41,7 @@ pub struct Note {
     pub text: String,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
 pub enum DepositError {
     #[error("{cents} cents are more than an account may have")]
     TooMuch { cents: u64 },
