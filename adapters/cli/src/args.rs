@@ -7,6 +7,7 @@ use cqrs_core::Uuid;
 use cqrs_core::app::Role;
 
 use crate::address::{AddressSources, Location};
+use crate::operations::Operation;
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -81,6 +82,10 @@ pub(crate) enum Verb {
     Status(StatusArgs),
     /// Waits until this program's version of a projection is built and live
     Rebuild(RebuildArgs),
+    #[command(flatten)]
+    Operate(Operation),
+    /// Prints the OpenAPI document of what `serve` serves
+    Openapi(OpenapiArgs),
     /// Serves every command and query over HTTP, until Ctrl-C
     #[cfg(feature = "serve")]
     Serve(ServeArgs),
@@ -266,6 +271,16 @@ pub(crate) enum OnError {
     Skip,
     /// Reports it and stops: all lines before it were processed, none after it
     Stop,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpenapiArgs {
+    /// The address that clients use, in front of `/commands` and `/queries`
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Vec<String>,
+    /// Says that requests have a bearer token
+    #[arg(long)]
+    pub(crate) bearer: bool,
 }
 
 #[derive(Debug, Args)]

@@ -109,9 +109,10 @@ impl From<OperationError> for CliError {
     fn from(error: OperationError) -> Self {
         let text = error.to_string();
         match error {
-            OperationError::Unknown { .. } | OperationError::NotAProjection { .. } => {
-                Self::Invalid(text)
-            }
+            OperationError::Unknown { .. }
+            | OperationError::NotAProjection { .. }
+            | OperationError::NotPartitioned { .. }
+            | OperationError::ShardCount { .. } => Self::Invalid(text),
             OperationError::NotParked { .. }
             | OperationError::NotNext { .. }
             | OperationError::NotBack { .. }

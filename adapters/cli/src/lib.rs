@@ -17,6 +17,7 @@ mod input;
 mod map;
 mod message;
 mod open;
+mod operations;
 mod out;
 mod own_verb;
 mod program;

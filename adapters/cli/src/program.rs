@@ -6,17 +6,20 @@ use clap::builder::{PossibleValuesParser, Str};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use cqrs_core::app::{Builder, NodeKind, Role, model};
+use cqrs_openapi::{Options, openapi};
 
 use crate::address::{Database, StoreKind};
-use crate::args::{AskOptions, EXIT_CODES, GlobalArgs, SendOptions, Verb};
+use crate::args::{AskOptions, EXIT_CODES, GlobalArgs, OpenapiArgs, SendOptions, Verb};
 use crate::call::{Call, Domain};
 use crate::error::CliError;
 use crate::message::{SentMessage, subcommands};
 use crate::open::OpenMode;
-use crate::out::without_passwords;
+use crate::out::{print_json, without_passwords};
 use crate::own_verb::{Action, OwnVerb, boxed};
 use crate::shutdown::{close, run_until_signal};
-use crate::{ask, completions, explain, history, import, map, rebuild, send, status, verify};
+use crate::{
+    ask, completions, explain, history, import, map, operations, rebuild, send, status, verify,
+};
 
 /// The command line of a program: its domain, and what the program adds.
 ///
@@ -320,6 +323,8 @@ impl Program {
                 let rebuilt = rebuild::run(&dispatcher, &arguments, as_json);
                 run_until_signal(&dispatcher, rebuilt).await
             }
+            Verb::Operate(operation) => operations::run(call, operation).await,
+            Verb::Openapi(arguments) => self.print_openapi(call, arguments),
             #[cfg(feature = "serve")]
             Verb::Serve(arguments) => {
                 let roles = arguments.work.roles();
@@ -328,6 +333,25 @@ impl Program {
             }
             Verb::Completions(arguments) => completions::run(self.command(), arguments.shell),
         }
+    }
+}
+
+impl Program {
+    /// Prints the OpenAPI document.
+    fn print_openapi(&self, call: &Call, arguments: OpenapiArgs) -> Result<(), CliError> {
+        let mut options = Options::new().title(self.title.as_deref().unwrap_or(&self.name));
+        if let Some(version) = &self.version {
+            options = options.version(version);
+        }
+        if let Some(about) = &self.about {
+            options = options.description(about);
+        }
+        if arguments.bearer {
+            options = options.bearer();
+        }
+        options = arguments.server.into_iter().fold(options, Options::server);
+        print_json(openapi(&call.model(), &options).value())?;
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ mod import;
 mod interrupted;
 mod json;
 mod map;
+mod operations;
 mod postgres;
 mod process;
 mod program;
