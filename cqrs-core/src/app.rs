@@ -33,12 +33,12 @@
 
 pub use crate::auth::{AccessRequest, Action, Actor, AllowAll, Authorizer, HeldPermissions};
 pub use crate::dispatcher::{
-    After, Answer, Bookmark, Builder, Comparison, Dispatcher, ExecuteAndWaitCall, ExecuteCall,
-    Health, History, Named, PendingEffect, ProbeResult, Process, ProcessCall, QueryCall, Rebuild,
-    Receipt, ScheduleCall, ScheduleChangeCall, ScheduleState, Scheduled, ScheduledCall, Session,
-    ShardHealth, StateCacheHealth, StateCall, SubscriptionHealth, SubscriptionKind,
-    SubscriptionState, SubscriptionStatus, Subscriptions, Undated, Unfinished, VersionHealth,
-    WaitError, Watch,
+    After, Answer, Bookmark, Builder, Comparison, Dispatcher, EventFeed, ExecuteAndWaitCall,
+    ExecuteCall, Health, History, Named, PendingEffect, ProbeResult, Process, ProcessCall,
+    QueryCall, Rebuild, Receipt, ScheduleCall, ScheduleChangeCall, ScheduleState, Scheduled,
+    ScheduledCall, Session, ShardHealth, StateCacheHealth, StateCall, SubscriptionHealth,
+    SubscriptionKind, SubscriptionState, SubscriptionStatus, Subscriptions, Undated, Unfinished,
+    VersionHealth, WaitError, Watch,
 };
 pub use crate::model::{Edge, Field, Model, Node, NodeId, NodeKind, Verb, model};
 pub use crate::module::Module;

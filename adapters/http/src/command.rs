@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use cqrs_core::CommandId;
 
 use crate::gateway::{Gateway, name_in};
-use crate::headers::{LOG_POSITION, command_id};
+use crate::headers::{LOG_POSITION, command_id, unchanged_since};
 use crate::problem::Problem;
 use crate::{failure, request_body};
 
@@ -28,6 +28,7 @@ pub(crate) async fn answer(
     let (head, body) = request.into_parts();
     let actor = gateway.actor(&head)?;
     let given_id = command_id(&head.headers, actor.as_ref())?;
+    let unchanged_since = unchanged_since(&head.headers)?;
     let limits = &gateway.limits;
     let body = request_body::json(&head.headers, body, limits).await?;
     // Not while the body comes, so that slow senders do not keep others out.
@@ -36,6 +37,9 @@ pub(crate) async fn answer(
     let id = given_id.unwrap_or_else(CommandId::new);
     let mut call = gateway.dispatcher.execute_json(&name, &body);
     call = call.id(id).timeout(limits.timeout);
+    if let Some(position) = unchanged_since {
+        call = call.unchanged_since(position);
+    }
     if let Some(actor) = actor {
         call = call.actor(actor);
     }

@@ -106,6 +106,10 @@ fn failure(failure: &Failure) -> Problem {
             let detail = "others are still deciding about the same data: nothing was done";
             unavailable("busy", detail)
         }
+        Failure::Moved { .. } => {
+            let status = StatusCode::PRECONDITION_FAILED;
+            Problem::new(status, "moved", failure.to_string())
+        }
         Failure::ShutDown => unavailable("shut-down", "the server is shut down: nothing was done"),
         Failure::NotInRole { role } => {
             unavailable("not-in-role", format!("this server takes no {role}"))
@@ -129,6 +133,11 @@ fn failure(failure: &Failure) -> Problem {
             tracing::error!(error = %failure, "the store is read-only");
             let detail = "the store takes no commands at present: nothing was done";
             unavailable("store-read-only", detail)
+        }
+        Failure::Store(StoreError::Rewound { head, .. }) => {
+            tracing::error!(error = %failure, "the log was replaced");
+            let detail = format!("the log was replaced: it ends at {head}");
+            Problem::new(StatusCode::CONFLICT, "log-replaced", detail)
         }
         Failure::NotWatchable { .. } => Problem::new(
             StatusCode::BAD_REQUEST,

@@ -5,9 +5,11 @@ use axum::extract::RawPathParams;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::http::request::Parts;
 use cqrs_core::app::NodeKind;
+use cqrs_core::store::EventQuery;
 use cqrs_core::{Actor, Dispatcher};
 
 use crate::actor::Authenticate;
+use crate::failure;
 use crate::limits::{Limits, Permits};
 use crate::problem::Problem;
 use crate::query_string::FieldTypes;
@@ -50,6 +52,16 @@ impl Gateway {
 
     pub(crate) fn actor(&self, head: &Parts) -> Result<Option<Actor>, Problem> {
         (self.authenticate)(head).map_err(Problem::from)
+    }
+
+    /// Checks that the actor may read the log.
+    pub(crate) fn permit_log(&self, actor: Option<&Actor>) -> Result<(), Problem> {
+        let mut history = self.dispatcher.events(EventQuery::NONE);
+        if let Some(actor) = actor {
+            history = history.actor(actor.clone());
+        }
+        let permitted = history.stream().map(drop);
+        permitted.map_err(|error| failure::of_query(&error))
     }
 
     /// The types of the fields of a query, if there is one with this name.

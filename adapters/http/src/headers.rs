@@ -12,6 +12,9 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The bookmark of a command's events.
 pub(crate) const LOG_POSITION: HeaderName = HeaderName::from_static("log-position");
 
+/// The position since which nothing may have concerned the command's aggregates.
+const IF_MATCH: HeaderName = HeaderName::from_static("if-match");
+
 /// What a query's read models have to include.
 const MIN_POSITION: HeaderName = HeaderName::from_static("min-position");
 
@@ -96,6 +99,17 @@ pub(crate) fn last_event_id(headers: &HeaderMap) -> Result<Option<Position>, Pro
     Ok(Some(Position::new(number)))
 }
 
+/// The position since which nothing may have concerned the command's aggregates, as `"17"`.
+pub(crate) fn unchanged_since(headers: &HeaderMap) -> Result<Option<Position>, Problem> {
+    let Some(text) = single(headers, &IF_MATCH)? else {
+        return Ok(None);
+    };
+    let tag = text.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+    let number = tag.unwrap_or(text).parse();
+    let position = number.map(|number| Some(Position::new(number)));
+    position.map_err(|_| bad_header("`If-Match` of a command is one position, as `\"17\"`"))
+}
+
 fn place(text: &str) -> Result<Place, Problem> {
     if let Ok(number) = text.parse() {
         return Ok(Place::Position(Position::new(number)));
@@ -172,6 +186,20 @@ mod tests {
         headers.append(IDEMPOTENCY_KEY, "b".parse().expect("is a value"));
         let twice = command_id(&headers, None).expect_err("is refused");
         assert_eq!(twice.status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn a_command_matches_one_position() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_MATCH, text.parse().expect("is a value"));
+            unchanged_since(&headers).ok().flatten()
+        };
+        assert_eq!(read("\"17\""), Some(Position::new(17)));
+        assert_eq!(read("17"), Some(Position::new(17)));
+        for text in ["*", "W/\"17\"", "\"17\", \"18\"", "-1", "\"17", ""] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     #[test]

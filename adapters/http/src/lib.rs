@@ -5,6 +5,8 @@
 
 mod actor;
 mod command;
+mod event_filter;
+mod events;
 mod failure;
 mod gateway;
 mod headers;

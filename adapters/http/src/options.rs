@@ -10,7 +10,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::actor::{Authenticate, Unauthenticated};
 use crate::gateway::{Gateway, NAME};
 use crate::limits::Limits;
-use crate::{command, panic, query};
+use crate::{command, events, panic, query};
 
 /// Options of a router.
 ///
@@ -38,6 +38,13 @@ use crate::{command, panic, query};
 pub struct Options {
     authenticate: Box<Authenticate>,
     limits: Limits,
+    routes: Routes,
+}
+
+/// The routes of a router.
+struct Routes {
+    has_commands: bool,
+    has_events: bool,
 }
 
 impl Options {
@@ -51,6 +58,10 @@ impl Options {
                 body_timeout: Duration::from_secs(10),
                 max_requests: 1024,
                 max_watches: 1024,
+            },
+            routes: Routes {
+                has_commands: true,
+                has_events: false,
             },
         }
     }
@@ -98,12 +109,37 @@ impl Options {
         self
     }
 
-    /// The routes of all commands and queries of a dispatcher.
+    /// Serves queries only: there is no route for commands, so a command gets the status 404. For processes that read, with
+    /// [`Role::Queries`](cqrs_core::app::Role::Queries) and the database role of a reader.
+    pub fn only_queries(mut self) -> Self {
+        self.routes.has_commands = false;
+        self
+    }
+
+    /// Serves the events of the log, at `GET /events`, to those who hold the dispatcher's
+    /// [`log_permission`](cqrs_core::app::Builder::log_permission). Without such a permission, nobody may read them. Each
+    /// reader counts as a watch.
+    pub fn event_feed(mut self) -> Self {
+        self.routes.has_events = true;
+        self
+    }
+
+    /// The routes of the queries of a dispatcher, of its commands unless [`only_queries`](Self::only_queries) says
+    /// otherwise, and of its log if [`event_feed`](Self::event_feed) says so.
     pub fn router(self, dispatcher: Dispatcher) -> Router {
+        let Routes {
+            has_commands,
+            has_events,
+        } = self.routes;
         let gateway = Arc::new(Gateway::new(dispatcher, self.authenticate, self.limits));
-        Router::new()
-            .route(&format!("/commands/{{{NAME}}}"), any(command::answer))
-            .route(&format!("/queries/{{{NAME}}}"), any(query::answer))
+        let mut router = Router::new().route(&format!("/queries/{{{NAME}}}"), any(query::answer));
+        if has_commands {
+            router = router.route(&format!("/commands/{{{NAME}}}"), any(command::answer));
+        }
+        if has_events {
+            router = router.route("/events", any(events::answer));
+        }
+        router
             .layer(CatchPanicLayer::custom(panic::answer))
             .with_state(gateway)
     }

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::question::Question;
 
 /// Time between two comments that keep the connection alive.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// A query that is watched over one connection.
 struct Watched {
@@ -92,10 +92,12 @@ fn event(answer: Result<Answer<Value>, QueryError>) -> Event {
             .event("answer")
             .id(answer.position.to_string())
             .data(answer.output.to_string()),
-        Err(error) => {
-            let problem = failure::of_query(&error);
-            let json = serde_json::to_string(&problem).unwrap_or_default();
-            Event::default().event("problem").data(json)
-        }
+        Err(error) => problem_event(&failure::of_query(&error)),
     }
+}
+
+/// A problem within a stream.
+pub(crate) fn problem_event(problem: &Problem) -> Event {
+    let json = serde_json::to_string(problem).unwrap_or_default();
+    Event::default().event("problem").data(json)
 }

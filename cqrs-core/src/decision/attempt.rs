@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 use tracing::Span;
 
 use super::causation;
+use super::load::Load;
 use super::loaded::Loaded;
 use super::reacting::{CommandRef, RunningReaction};
 use super::{CallOptions, CommandSlot, Decisions, Receipt, nesting};
@@ -19,7 +20,7 @@ use crate::panic::Guarded;
 use crate::store::command_time::sent_now;
 use crate::store::{
     Admission, Append, AppendError, AppendWrites, Appended, ErasedLogTx, EventData, EventLog,
-    EventLogExt, Position, TagSlices,
+    EventLogExt, EventQuery, Position, ReadRange, TagSlices,
 };
 use crate::trace;
 
@@ -168,16 +169,24 @@ impl Decisions {
         let limit = command.attempts().unwrap_or(self.limits.attempts).max(1);
         let mut attempts = 1;
         loop {
-            // Three kinds of decisions need states that the log confirms. A transaction or a
-            // snapshot cannot follow an append in flight. A command with a single attempt has none
+            // Three kinds of decisions need states that the log confirms. A transaction, a snapshot or a
+            // position of the caller cannot follow an append in flight. A command with a single attempt has none
             // left if its state turns out to be behind. A log that takes one boundary needs one
             // position.
-            let waits = slot.takes_transaction || loaded.is_snapshot_near();
+            let waits = slot.takes_transaction
+                || loaded.is_snapshot_near()
+                || options.unchanged_since.is_some();
             if waits && loaded.is_speculative()
                 || limit == 1 && !loaded.is_newest
                 || loaded.has_too_many_positions()
             {
                 self.bring_up_to_date(&mut loaded, slot).await?;
+            }
+            if let Some(since) = options.unchanged_since
+                && let Err(error) = self.check_unchanged(&loaded, since).await
+            {
+                drop(loaded);
+                return found_or(error, sent_before().await);
             }
             let (at, is_reloaded) = match attempt.run(attempts, &mut loaded).await {
                 Ok(AttemptOutcome::Recorded(appended)) => {
@@ -228,6 +237,37 @@ impl Decisions {
         slot: &CommandSlot,
     ) -> Result<bool, Failure> {
         Box::pin(self.reload(loaded, slot.entry.name)).await
+    }
+
+    /// Checks that no event up to those that are loaded concerns the aggregates after this position. The boundary of the
+    /// append covers those that come later.
+    async fn check_unchanged(
+        &self,
+        loaded: &Loaded<'_>,
+        since: Position,
+    ) -> Result<(), InfraError> {
+        let Some(up_to) = loaded.loads.iter().map(|load| load.state.up_to).max() else {
+            let reason = "the command decides about no aggregate, so no position tells whether one has changed";
+            return Err(Invalid::new(reason).into());
+        };
+        let query = EventQuery::Items(loaded.loads.iter().map(Load::item).collect());
+        let range = ReadRange {
+            up_to: Some(up_to),
+            limit: 1,
+            ..ReadRange::after(since)
+        };
+        if up_to <= since {
+            return Ok(());
+        }
+        let page = self.store.read(query, range).await.map_err(Failure::from)?;
+        match page.events.first() {
+            Some(event) => Err(Failure::Moved {
+                at: event.position,
+                since,
+            }
+            .into()),
+            None => Ok(()),
+        }
     }
 
     /// The receipt of a command that was carried out before.

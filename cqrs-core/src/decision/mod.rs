@@ -41,7 +41,7 @@ use crate::message::Storage;
 use crate::panic::guarded;
 use crate::registry::CommandHandlerEntry;
 use crate::running::{self, Running};
-use crate::store::EventLog;
+use crate::store::{EventLog, Position};
 use crate::{CommandId, Timestamp};
 use cache::StateCache;
 use loaded::Offers;
@@ -79,6 +79,8 @@ pub(crate) struct CallOptions {
     pub(crate) causation: Option<Uuid>,
     /// Maximum time for the whole call.
     pub(crate) timeout: Option<Duration>,
+    /// The position after which no event may concern the aggregates of the command.
+    pub(crate) unchanged_since: Option<Position>,
 }
 
 /// The limits of decisions.

@@ -15,7 +15,7 @@ use crate::error::{CommandError, Failure};
 use crate::handler::{CommandFn, ErasedCommand, Projection, TypedCommand};
 use crate::message::Command;
 use crate::registry::{MessageKind, Registry};
-use crate::store::{AppendError, BoxFuture, Recorded};
+use crate::store::{AppendError, BoxFuture, Position, Recorded};
 
 /// A command about to be sent; `.await` sends it. `C` is the command's type, or [`Named`](super::Named)
 /// for a command that is sent by its wire name.
@@ -59,6 +59,15 @@ impl<'d, C> ExecuteCall<'d, C> {
     /// carried out completely or not at all. Send it again with the same [`id`](ExecuteCall::id) to learn which.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// Carries the command out only if no event after this position concerns the aggregates that its handler takes: that
+    /// of an earlier [`Receipt`], or of an [`Answer`](super::Answer) that the caller has seen. If there is one, the call
+    /// fails with [`Failure::Moved`]. The append checks it, too, so no event comes in between. A command that was
+    /// carried out before returns its first receipt.
+    pub fn unchanged_since(mut self, position: Position) -> Self {
+        self.options.unchanged_since = Some(position);
         self
     }
 

@@ -5,6 +5,7 @@ mod awaited_keys;
 mod builder;
 mod catch_up;
 mod comparison;
+mod event_feed;
 mod execute;
 mod execute_and_wait;
 mod handler_slots;
@@ -40,6 +41,7 @@ use std::time::Duration;
 
 pub use builder::Builder;
 pub use comparison::Comparison;
+pub use event_feed::EventFeed;
 pub use execute::ExecuteCall;
 pub use execute_and_wait::ExecuteAndWaitCall;
 pub use health::Health;
@@ -182,6 +184,17 @@ impl Dispatcher {
     /// [`Builder::log_permission`] names a permission.
     pub fn events(&self, query: EventQuery) -> History {
         History::of_log(self.inner.clone(), query)
+    }
+
+    /// Follows the events that match, from the start of the log or from a position on. The authorizer is asked if
+    /// [`Builder::log_permission`] names a permission.
+    pub fn follow(&self, query: EventQuery) -> EventFeed {
+        EventFeed::new(self, query)
+    }
+
+    /// Returns the permission that the log requires of its readers: see [`Builder::log_permission`].
+    pub fn log_permission(&self) -> Option<&'static str> {
+        self.inner.log_permission
     }
 
     /// Returns the health of projections, reactions and the state cache: that of the application, as this

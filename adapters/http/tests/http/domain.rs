@@ -227,6 +227,14 @@ fn secret(_: Secret) -> u32 {
     42
 }
 
+/// A dispatcher in memory whose log may be read with `log.read`.
+pub async fn with_log() -> Dispatcher {
+    let builder = Dispatcher::builder().module(module()).store(Memory::new());
+    let builder = builder.authorizer(HeldPermissions).provide(Gate::closed());
+    let builder = builder.log_permission("log.read");
+    builder.build().await.expect("builds")
+}
+
 /// A dispatcher in memory whose gate is closed.
 pub async fn in_memory() -> (Dispatcher, Arc<Gate>) {
     let gate = Gate::closed();

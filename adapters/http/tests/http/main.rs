@@ -2,8 +2,10 @@
 
 mod commands;
 mod domain;
+mod events;
 mod fuzz;
 mod limits;
+mod matches;
 mod queries;
 mod server;
 mod watches;

@@ -10,13 +10,13 @@ use crate::server::{Server, json, options, problem, send};
 const LONG: Duration = Duration::from_secs(30);
 
 /// The events of a stream.
-struct Events {
+pub struct Events {
     response: Response,
     text: String,
 }
 
 impl Events {
-    async fn of(request: RequestBuilder) -> Self {
+    pub async fn of(request: RequestBuilder) -> Self {
         let response = send(request.header("accept", "text/event-stream")).await;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -27,7 +27,7 @@ impl Events {
     }
 
     /// The fields of the next event, without comments. `None` at the end.
-    async fn next(&mut self) -> Option<Vec<(String, String)>> {
+    pub async fn next(&mut self) -> Option<Vec<(String, String)>> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let fields = event.lines().filter_map(|line| line.split_once(": "));

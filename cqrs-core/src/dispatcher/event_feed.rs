@@ -1,0 +1,69 @@
+use std::sync::Arc;
+
+use super::inner::Inner;
+use super::{Caller, Dispatcher};
+use crate::auth::{Action, Actor};
+use crate::error::{Failure, QueryError};
+use crate::store::subscription::Subscription;
+use crate::store::{EventPage, EventQuery, Position};
+use crate::subscription::unless;
+
+/// The events that match, from a position on, and those that come: without a gap. Created by [`Dispatcher::follow`].
+///
+/// Events are read in [`next`](Self::next), so a slow reader holds up nobody. A feed keeps the dispatcher running, until
+/// [`shutdown`](Dispatcher::shutdown).
+#[must_use = "events are read in `next`"]
+pub struct EventFeed {
+    inner: Arc<Inner>,
+    query: EventQuery,
+    after: Position,
+    actor: Option<Actor>,
+    /// Reads the log since the first `next`.
+    subscription: Option<Subscription>,
+}
+
+impl EventFeed {
+    pub(super) fn new(dispatcher: &Dispatcher, query: EventQuery) -> Self {
+        Self {
+            inner: dispatcher.inner.clone(),
+            query,
+            after: Position::START,
+            actor: None,
+            subscription: None,
+        }
+    }
+
+    /// Sets the actor that reads the events. Defaults to none. The authorizer is asked in each [`next`](Self::next).
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
+    /// Returns only events after this position. Defaults to the start of the log.
+    pub fn after(mut self, position: Position) -> Self {
+        self.after = position;
+        self
+    }
+
+    /// Returns the next page of at most `limit` events. Waits until the log has grown; the page is empty if no new event
+    /// matches. The feed goes on later after [`EventPage::next`], or [`EventPage::as_of`] without one. Dropping the
+    /// future loses nothing.
+    ///
+    /// # Errors
+    /// If the actor may not read the log, it cannot be read, it was replaced, or the dispatcher is shut down.
+    pub async fn next(&mut self, limit: usize) -> Result<EventPage, QueryError> {
+        let inner = &self.inner;
+        inner.lifecycle.check_query(Caller::Program)?;
+        let permission = inner.log_permission;
+        inner.permit(Action::Read, "events", permission, self.actor.as_ref())??;
+        let subscription = self.subscription.get_or_insert_with(|| {
+            Subscription::new(inner.log.clone(), self.query.clone(), self.after)
+        });
+        let refused = inner.lifecycle.refused(Caller::Program);
+        let Some(page) = unless(refused, subscription.next(limit)).await else {
+            inner.lifecycle.check_query(Caller::Program)?;
+            return Err(Failure::ShutDown.into());
+        };
+        Ok(page.map_err(Failure::from)?)
+    }
+}
