@@ -32,6 +32,12 @@ impl Source {
             .strip_prefix(module)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     }
+
+    /// The number of modules that both declarations are in.
+    pub(crate) fn levels_shared(self, other: Self) -> usize {
+        let both = self.module.split("::").zip(other.module.split("::"));
+        both.take_while(|(own, other)| own == other).count()
+    }
 }
 
 impl fmt::Display for Source {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cqrs_core::Position;
 use cqrs_core::app::BuildError;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{Append, EventData, EventLog as _, EventQuery, EventType, ReadRange, Tags};
@@ -466,7 +467,31 @@ mod scale {
     }
 }
 
-/// A module that reads them. The other one is not given to the builder.
+/// What another program of this process makes of them. It is not given to the builder, either.
+mod trial {
+    use cqrs_core::prelude::*;
+
+    use super::scale::WeightMeasured;
+
+    #[derive(Serialize, Deserialize)]
+    struct WeightMeasuredV1 {
+        kilograms: u32,
+    }
+
+    #[upcast(event = "weight-measured", from = 1)]
+    fn in_tons(old: WeightMeasuredV1) -> WeightMeasured {
+        WeightMeasured {
+            grams: old.kilograms / 1000,
+        }
+    }
+
+    #[upcast(event = "weight-measured", from = 2)]
+    fn of_the_next_version(now: WeightMeasured) -> WeightMeasured {
+        now
+    }
+}
+
+/// A module that reads them. The other ones are not given to the builder.
 mod display {
     use cqrs_core::prelude::*;
     use tokio::sync::mpsc;
@@ -500,4 +525,54 @@ async fn events_of_other_modules_have_their_upcasters() {
         .provide(Arc::new(display::Shown(sender)));
     let _app = builder.store(store).build().await.expect("builds");
     assert_eq!(shown.recv().await, Some(3000));
+}
+
+/// An event that has changed, without an upcaster.
+mod parcels {
+    use cqrs_core::prelude::*;
+
+    #[derive(Debug, Event, Serialize, Deserialize)]
+    #[event(name = "parcel-weighed", version = 2)]
+    pub struct ParcelWeighed {
+        pub grams: u32,
+        pub zone: String,
+    }
+}
+
+#[tokio::test]
+async fn an_event_without_its_upcaster_says_what_to_write() {
+    let store = Memory::new();
+    let recorded = [
+        (1, r#"{"grams":5}"#),
+        (2, r#"{"grams":5}"#),
+        (2, r#"{"grams":"5","zone":""}"#),
+    ];
+    let events = recorded.map(|(version, payload)| EventData {
+        event_type: EventType::new("parcel-weighed"),
+        version,
+        tags: Tags::default(),
+        payload: payload.as_bytes().to_vec(),
+    });
+    let append = Append::new(CommandId::new(), events.to_vec());
+    store.append(append).await.expect("is appended");
+    let page = store.read(EventQuery::All, ReadRange::after(Position::START));
+    let page = page.await.expect("is read");
+    let endings = [
+        ". Version 1 has no upcaster to 2: write `#[upcast(event = \"parcel-weighed\", from = 1)]`, or give the \
+         field `zone` a default: `#[serde(default)]`",
+        ". If it was recorded by an earlier program, raise its `version` to 3 and write `#[upcast(event = \
+         \"parcel-weighed\", from = 2)]`, or give the field `zone` a default: `#[serde(default)]`",
+        ". If it was recorded by an earlier program, raise its `version` to 3 and write `#[upcast(event = \
+         \"parcel-weighed\", from = 2)]`",
+    ];
+    assert_eq!(page.events.len(), endings.len());
+    for (event, ending) in page.events.iter().zip(endings) {
+        let error = event.decode::<parcels::ParcelWeighed>();
+        let error = error.expect_err("it has another form").to_string();
+        assert!(
+            error.starts_with("event `parcel-weighed` (version "),
+            "{error}"
+        );
+        assert!(error.ends_with(ending), "{error}");
+    }
 }

@@ -64,24 +64,58 @@ pub(super) fn decode<E: Event>(event: &EventData, position: Option<Position>) ->
             String::from_utf8_lossy(&event.payload),
         )));
     }
-    json::decode(&event.payload)
-        .map_err(|error| unreadable(event, position, std::any::type_name::<E>(), &error))
+    json::decode(&event.payload).map_err(|error| {
+        unreadable(
+            event,
+            position,
+            (std::any::type_name::<E>(), E::VERSION),
+            &error,
+        )
+    })
 }
 
 #[cold]
 fn unreadable(
     event: &EventData,
     position: Option<Position>,
-    rust_type: &str,
+    (rust_type, known): (&str, u32),
     error: &Unreadable,
 ) -> Error {
+    let remedy = position.map(|_| remedy(event, known, error));
     Error::message(format!(
-        "event `{}` (version {}){} cannot be read as `{rust_type}`: {error}: {}",
+        "event `{}` (version {}){} cannot be read as `{rust_type}`: {error}: {}{}",
         event.event_type,
         event.version,
         place(position),
         String::from_utf8_lossy(&event.payload[..event.payload.len().min(200)]),
+        remedy.unwrap_or_default(),
     ))
+}
+
+/// What to write, if the type was another one when the event was recorded.
+fn remedy(event: &EventData, known: u32, error: &Unreadable) -> String {
+    let EventData {
+        event_type,
+        version,
+        ..
+    } = event;
+    let upcaster = format!("`#[upcast(event = \"{event_type}\", from = {version})]`");
+    let convert = if *version < known {
+        format!(". Version {version} has no upcaster to {known}: write {upcaster}")
+    } else {
+        let next = version.saturating_add(1);
+        format!(
+            ". If it was recorded by an earlier program, raise its `version` to {next} and write {upcaster}"
+        )
+    };
+    let missing = error.reason.strip_prefix("missing field ");
+    missing.map_or_else(
+        || convert.clone(),
+        |field| {
+            let field = field.split(" at line").next().unwrap_or(field);
+            format!("{convert}, or give the field {field} a default: `#[serde(default)]`")
+        },
+    )
 }
 
 fn place(position: Option<Position>) -> String {

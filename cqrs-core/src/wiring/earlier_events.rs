@@ -33,17 +33,33 @@ impl Plan {
         Conversions::new(&events, &self.upcasters, &aggregates)
     }
 
-    /// The upcasters of events of other modules that something in scope reads, if they are of other modules
-    /// themselves.
+    /// The upcasters of events of other modules that something in scope reads, if they are not in scope themselves: for
+    /// each version the one that is nearest to the event. A program of the same process may have others, for an event that
+    /// has another version there.
     pub(super) fn upcasters_of_others(&self) -> Vec<&'static UpcasterEntry> {
-        let events = self.events_of_others();
-        let mut upcasters = self.registry.upcasters.clone();
-        upcasters.retain(|upcaster| {
-            let mut selected = self.upcasters.iter();
-            events.iter().any(|it| it.name == upcaster.event)
-                && !selected.any(|it| it.source == upcaster.source)
-        });
-        upcasters
+        let mut nearest: BTreeMap<(&str, u32), (usize, Vec<&'static UpcasterEntry>)> =
+            BTreeMap::new();
+        for event in self.events_of_others() {
+            let registered = self.registry.upcasters.iter().copied();
+            let of_event = registered.filter(|it| it.event == event.name);
+            for upcaster in of_event.filter(|it| it.from < event.version) {
+                let step = (event.name, upcaster.from);
+                let mut selected = self.upcasters.iter();
+                if selected.any(|it| (it.event, it.from) == step) {
+                    continue;
+                }
+                let near = event.source.levels_shared(upcaster.source);
+                let (best, found) = nearest.entry(step).or_default();
+                if near > *best {
+                    *best = near;
+                    found.clear();
+                }
+                if near == *best {
+                    found.push(upcaster);
+                }
+            }
+        }
+        nearest.into_values().flat_map(|(_, it)| it).collect()
     }
 
     fn events_of_others(&self) -> Vec<&'static EventEntry> {
