@@ -1,6 +1,8 @@
+use std::fmt;
+
 use super::{Inner, StateCacheHealth};
 use crate::store::Position;
-use crate::subscription::SubscriptionHealth;
+use crate::subscription::{SubscriptionHealth, SubscriptionState};
 
 /// Health of a dispatcher. Returned by [`Dispatcher::health`](super::Dispatcher::health).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,41 @@ impl Health {
     /// and none has stopped.
     pub fn is_ok(&self) -> bool {
         self.subscriptions.iter().all(SubscriptionHealth::is_ok)
+    }
+}
+
+/// One line for the whole, and one for each subscription that is neither running nor standing by.
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            head,
+            subscriptions,
+            ..
+        } = self;
+        let failing = subscriptions.iter().filter(|it| !it.is_ok()).count();
+        let all = match subscriptions.len() {
+            1 => "1 subscription".to_owned(),
+            all => format!("{all} subscriptions"),
+        };
+        if failing == 0 {
+            write!(f, "ok: {all}, the log ends at position {head}")?;
+        } else {
+            write!(
+                f,
+                "not ok: {failing} of {all}, the log ends at position {head}"
+            )?;
+        }
+        let calm = |it: &SubscriptionHealth| {
+            let is_calm = matches!(
+                it.state,
+                SubscriptionState::Running | SubscriptionState::Standby
+            );
+            is_calm && it.answered_by.is_none()
+        };
+        for health in subscriptions.iter().filter(|it| !calm(it)) {
+            write!(f, "\n{health}")?;
+        }
+        Ok(())
     }
 }
 

@@ -209,7 +209,7 @@ fn halted(progress: &Progress) -> Option<OperationError> {
         SubscriptionState::Stopped { error, .. } => Some(OperationError::Stopped { name, error }),
         SubscriptionState::Outdated {
             error,
-            is_handled: false,
+            is_handled: Some(false),
         } => Some(OperationError::Outdated { name, error }),
         _ => None,
     }

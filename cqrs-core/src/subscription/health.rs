@@ -66,15 +66,16 @@ pub enum SubscriptionState {
     /// [role](crate::app::Builder::roles).
     Standby,
     /// An event has a newer version than this program knows, or its handler needs one that has, or a command or a
-    /// deadline of a process manager does. Processes of a newer program handle the events, and this one does not take
-    /// over any more.
+    /// deadline of a process manager does. Processes of a newer program are to handle the events, and this one does not
+    /// take over until there is nothing left to wait for.
     Outdated {
         /// The error of the event, the command or the deadline.
         error: String,
-        /// Whether there are others, which handle the events. If there has been none for a
-        /// [lease](crate::app::Builder::lease), start a newer program. Until then, the events wait. If only a command or
-        /// a deadline waits, this process goes on with the other instances of the process manager.
-        is_handled: bool,
+        /// Whether another process has handled the event. `None` as long as that is not known: others attend for the
+        /// events, or nobody has for less than a [lease](crate::app::Builder::lease). `Some(false)` once nobody does: then the
+        /// events wait until a newer program is started. If only a command or a deadline waits, this process goes on with
+        /// the other instances of the process manager.
+        is_handled: Option<bool>,
     },
     /// A version of a projection that has never been live is being built, here or in other processes.
     /// Queries of this process are not answered from it.
@@ -167,12 +168,39 @@ impl SubscriptionHealth {
     }
 }
 
+/// The state with its reason, also that of the version that answers queries, if that is another one.
+impl fmt::Display for SubscriptionHealth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            kind,
+            position,
+            state,
+            ..
+        } = self;
+        let state = state.describe();
+        write!(f, "{kind} `{name}` at position {position}: {state}")?;
+        if let Some(VersionHealth { version, state, .. }) = &self.answered_by {
+            write!(f, "; version {version} answers: {}", state.describe())?;
+        }
+        Ok(())
+    }
+}
+
 impl SubscriptionState {
+    fn describe(&self) -> String {
+        match self {
+            Self::CatchingUp => "catching up".to_owned(),
+            Self::Running => "running".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether all events are handled.
     pub(super) fn is_ok(&self) -> bool {
         match self {
             Self::CatchingUp | Self::Running | Self::Standby | Self::Rebuilding { .. } => true,
-            Self::Outdated { is_handled, .. } => *is_handled,
+            Self::Outdated { is_handled, .. } => *is_handled != Some(false),
             Self::Parked { .. }
             | Self::Unattended
             | Self::Stuck { .. }
@@ -188,10 +216,15 @@ impl SubscriptionState {
         match self {
             Self::Standby => 0,
             Self::Outdated {
-                is_handled: true, ..
+                is_handled: Some(true),
+                ..
             }
             | Self::Running => 1,
-            Self::CatchingUp | Self::Rebuilding { .. } => 2,
+            Self::CatchingUp
+            | Self::Rebuilding { .. }
+            | Self::Outdated {
+                is_handled: None, ..
+            } => 2,
             Self::Parked { .. } => 3,
             Self::Unattended => 4,
             Self::Stuck { .. } => 5,
@@ -234,10 +267,10 @@ impl fmt::Display for SubscriptionState {
                 write!(f, "its new version is being built: {progress}")
             }
             Self::Outdated { error, is_handled } => {
-                let handled = if *is_handled {
-                    "in processes of a newer program"
-                } else {
-                    "no newer program handles what needs one: start it"
+                let handled = match is_handled {
+                    Some(true) => "handled by a newer program",
+                    None => "left to other processes, if one of them has a newer program",
+                    Some(false) => "it waits for a newer program: start one, or skip the event",
                 };
                 write!(f, "{handled}. {error}")
             }

@@ -345,7 +345,8 @@ impl Progress {
             | SubscriptionState::Standby
             | SubscriptionState::Parked { .. }
             | SubscriptionState::Outdated {
-                is_handled: true, ..
+                is_handled: Some(true) | None,
+                ..
             }
             | SubscriptionState::Rebuilding { .. } => {}
             SubscriptionState::Failing { .. }

@@ -378,7 +378,7 @@ impl ShardProgress {
 
     /// Records that something waits for a newer program, and there is none.
     pub(super) fn mark_outdated(&self, error: String) {
-        let is_handled = false;
+        let is_handled = Some(false);
         self.mark_troubled(SubscriptionState::Outdated { error, is_handled });
     }
 
@@ -529,14 +529,17 @@ impl ShardProgress {
     /// That of the worker in this process, unless no process handles the events.
     pub(super) fn state(&self) -> SubscriptionState {
         let state = self.state.borrow();
-        let outdated = self.info.outdated.error();
+        let outdated = self.info.outdated.work();
         let stuck_since = state.pending.and_then(PendingEvent::stuck_since);
         match (&state.halt, outdated) {
             (Some(halt), _) if !state.is_ended() => halt.into(),
-            (_, Some(error)) if state.status == SubscriptionState::Standby => {
+            (_, Some(work)) if state.status == SubscriptionState::Standby => {
+                let is_waiting = state.is_unattended || stuck_since.is_some();
+                // Of an effect, the checkpoint does not tell.
+                let is_past = work.effect_of.is_none() && state.position >= work.position;
                 SubscriptionState::Outdated {
-                    error,
-                    is_handled: !state.is_unattended && stuck_since.is_none(),
+                    error: work.error,
+                    is_handled: (is_waiting || is_past).then_some(!is_waiting),
                 }
             }
             _ if state.is_unattended && state.status == SubscriptionState::Standby => {
