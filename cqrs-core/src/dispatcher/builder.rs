@@ -403,7 +403,13 @@ impl Builder {
         let log = upcast(&stores.log, &conversions);
         let models = plan.models();
         // Before the tables: a version that was built by other code may have others.
-        let versions = register(&plan, &stores, self.holds_versions, &mut warnings).await?;
+        let versions = register(
+            &plan,
+            &stores,
+            (self.holds_versions, self.limits.lease),
+            &mut warnings,
+        )
+        .await?;
         prepare(&plan, &models, &stores.views).await?;
         let following = Following::new(self.limits.retry_for, self.limits.stuck_after);
         let mut workers = Vec::new();

@@ -99,36 +99,43 @@ impl Subscriptions<'_> {
         let Some(found) = stored.iter().find(|it| it.version == version) else {
             return Err(versions.unknown(version));
         };
-        let name = versions.progress.stored_name();
-        let mut tables = Vec::new();
-        let mut subscriptions = vec![projection_subscription(name, version)];
-        let codes: BTreeSet<_> = found
-            .blueprints
-            .iter()
-            .map(Blueprint::fingerprint)
-            .collect();
-        for model in found.models() {
-            tables.push(table_of(name, version, model));
-            // Of rebuilds that did not come to their end.
-            let rebuilt = codes
-                .iter()
-                .map(|code| rebuilt_table_of(name, version, model, *code));
-            tables.extend(rebuilt);
-        }
-        let rebuilt = codes
-            .iter()
-            .map(|code| rebuilt_subscription(name, version, *code));
-        subscriptions.extend(rebuilt);
-        let removal = VersionRemoval {
-            projection: name.to_owned(),
-            version,
-            subscriptions,
-            tables,
-        };
+        let removal = removal_of(versions.progress.stored_name(), found);
         if !versions.store.remove_version(removal).await? {
             return Err(versions.in_use(version).await?);
         }
         Ok(())
+    }
+}
+
+/// What has to be removed with a version of the projection with this stored name.
+pub(super) fn removal_of(name: &str, version: &ProjectionVersion) -> VersionRemoval {
+    let number = version.version;
+    let codes: BTreeSet<_> = version
+        .blueprints
+        .iter()
+        .map(Blueprint::fingerprint)
+        .collect();
+    // Also of rebuilds that did not come to their end.
+    let mut tables = Vec::new();
+    for model in version.models() {
+        tables.push(table_of(name, number, model));
+        let rebuilt = codes
+            .iter()
+            .map(|code| rebuilt_table_of(name, number, model, *code));
+        tables.extend(rebuilt);
+    }
+    let rebuilt = codes
+        .iter()
+        .map(|code| rebuilt_subscription(name, number, *code));
+    VersionRemoval {
+        projection: name.to_owned(),
+        version: number,
+        subscriptions: [projection_subscription(name, number)]
+            .into_iter()
+            .chain(rebuilt)
+            .collect(),
+        tables,
+        may_be_live: false,
     }
 }
 

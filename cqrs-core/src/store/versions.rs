@@ -29,7 +29,7 @@ pub trait VersionStore: Send + Sync + 'static {
 
     /// Removes a version in one step: its registration, the tables of its read models, and everything that
     /// its subscriptions had, except for the epochs of the shards, which must not begin again. Returns `false`,
-    /// and does nothing, if it is live, is not registered, or a process attends for one of them.
+    /// and does nothing, if [`VersionRemoval::apply`] refuses it, or a process attends for one of them.
     fn remove_version(&self, removal: VersionRemoval) -> BoxFuture<'_, Result<bool, StoreError>>;
 
     /// Puts views that were built again in the place of those of a version, in one step: their tables, their
@@ -104,6 +104,8 @@ pub struct VersionRemoval {
     pub subscriptions: Vec<String>,
     /// The names of the tables of its read models, some of which may not exist. See [`ModelSchema::table`](super::ModelSchema::table).
     pub tables: Vec<String>,
+    /// Whether it may be the live one, if that is the only version: it has not handled any event.
+    pub may_be_live: bool,
 }
 
 impl VersionChange {
@@ -153,10 +155,11 @@ impl VersionChange {
 }
 
 impl VersionRemoval {
-    /// The versions that are left, in order. `None` if the version may not be removed.
+    /// The versions that are left, in order. `None` if the version is not registered, or may not be removed.
     pub fn apply(&self, stored: &[ProjectionVersion]) -> Option<Vec<ProjectionVersion>> {
         let found = stored.iter().find(|it| it.version == self.version)?;
-        (!found.is_live).then(|| {
+        let is_removable = !found.is_live || (self.may_be_live && stored.len() == 1);
+        is_removable.then(|| {
             let others = stored.iter().filter(|it| it.version != self.version);
             others.cloned().collect()
         })
@@ -301,10 +304,18 @@ mod tests {
             version,
             subscriptions: vec![format!("projection:test:{version}")],
             tables: Vec::new(),
+            may_be_live: false,
         };
         assert_eq!(removal(1).apply(&versions), None);
         assert_eq!(removal(3).apply(&versions), None);
         let left = removal(2).apply(&versions).expect("it is not live");
         assert_eq!(flags(&left), [(1, true, true, false)]);
+        // Only if there is no other one that could be live.
+        let unused = VersionRemoval {
+            may_be_live: true,
+            ..removal(1)
+        };
+        assert_eq!(unused.apply(&versions), None);
+        assert_eq!(unused.apply(&left), Some(Vec::new()));
     }
 }

@@ -1,13 +1,20 @@
 //! A fold or a read model that changed without a new version is noticed.
 
-use cqrs_core::app::BuildError;
+use std::time::Duration;
+
+use cqrs_core::app::{BuildError, Builder, SubscriptionState};
 use cqrs_core::{Dispatcher, Memory, Module};
 use cqrs_sqlite::{Sqlite, rusqlite};
 
+use super::programs::points::Score;
 use super::programs::{
     accepted, beside, changed, first, other_field, other_index, points, second, stale,
 };
+use crate::support::parked::until;
 use crate::support::stores::on_each_twice;
+
+/// Time that no test needs.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The only problem of the program on this data.
 async fn problem(app: &Dispatcher, program: Module) -> String {
@@ -123,4 +130,44 @@ async fn nothing_is_known_of_a_version_from_before_registrations() {
     let changed = beside(&app, changed::module()).build().await;
     changed.expect("builds");
     problem(&app, first::module()).await;
+}
+
+/// The program on this data, as if all others had registered their versions long ago.
+fn later(app: &Dispatcher, program: Module) -> Builder {
+    beside(app, program).lease(Duration::from_micros(1))
+}
+
+#[tokio::test]
+async fn code_of_which_nothing_was_handled_gives_way_to_other_code() {
+    on_each_twice(points::module(), async |[builder, _]| {
+        let mistaken = builder.module(first::module());
+        let mistaken = mistaken.build().await.expect("builds");
+        mistaken.shutdown(LIMIT).await.expect("ends");
+        // Another process may be about to handle events.
+        problem(&mistaken, other_index::module()).await;
+        let anew = later(&mistaken, other_index::module()).build().await;
+        let anew = anew.expect("there is nothing that the other code has made");
+        anew.shutdown(LIMIT).await.expect("ends");
+        let text = problem(&anew, first::module()).await;
+        assert!(text.contains("read model `tally` has changed"), "{text}");
+
+        // With the tables of the other code, it would not start.
+        let app = beside(&anew, other_index::module()).build().await;
+        let app = app.expect("it is registered");
+        let attends =
+            || async { app.health().subscriptions[0].state == SubscriptionState::Running };
+        until(attends, &app).await;
+        assert!(later(&app, changed::module()).build().await.is_err());
+        let score = Score {
+            player: 3,
+            points: 1,
+        };
+        app.execute(score).await.expect("is carried out");
+        app.wait_until_idle(LIMIT).await.expect("comes to rest");
+        app.shutdown(LIMIT).await.expect("ends");
+        // Views that the code has made.
+        let changed = later(&app, changed::module()).build().await;
+        assert!(matches!(changed, Err(BuildError::Wiring(_))));
+    })
+    .await;
 }

@@ -199,6 +199,7 @@ async fn remove(store: &dyn VersionStore, version: u32) -> bool {
         version,
         subscriptions: vec![SUBSCRIPTION.to_owned()],
         tables: vec![cards().table.clone()],
+        may_be_live: false,
     };
     let removed = store.remove_version(removal).await;
     removed.expect("versions can be removed")
