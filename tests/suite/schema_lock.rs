@@ -335,7 +335,8 @@ fn a_version_needs_an_upcaster_or_defaults() {
     assert!(versions["2"]["written"]["properties"]["euros"].is_object());
     assert!(folder.path("golden/price-set.2.json").exists());
     folder.run("failing_upcaster").fails(&[
-        "event `price-set` (version 1): payload 1 of `golden/price-set.1.json` its upcaster `from_1`",
+        "event `price-set` (version 1): payload 1 of `golden/price-set.1.json` cannot be read: its \
+         upcaster `from_1`",
         "there were no euros",
         "This cannot be accepted.",
     ]);
@@ -415,6 +416,10 @@ fn states_and_views_are_in_the_lock_too() {
         "Other changes, which fit:",
         "the stored state of aggregate `till`: field `count` was added without a default: states that do not \
          fit are folded from their events again",
+    ]);
+    folder.run("first").fails(&[
+        "there is no process manager `closing` any more: nothing handles its instances, their commands and deadlines",
+        "= write `was = [\"closing\"]` in the `#[process_manager(..)]` that has another name now",
     ]);
 }
 

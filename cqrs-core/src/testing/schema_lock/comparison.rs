@@ -75,18 +75,28 @@ impl<'p> LockComparison<'p> {
         }
         for (kind, names) in [
             (
-                "process manager",
-                locked.process_managers.keys().collect::<Vec<_>>(),
-            ),
-            (
                 "aggregate with a stored state",
-                locked.aggregates.keys().collect(),
+                locked.aggregates.keys().collect::<Vec<_>>(),
             ),
             ("projection", locked.projections.keys().collect()),
         ] {
             for name in names {
                 self.change(format!("there is no {kind} `{name}` any more"));
             }
+        }
+        for name in locked.process_managers.keys() {
+            self.add(
+                Severity::Doubt,
+                format!(
+                    "there is no process manager `{name}` any more: nothing handles its instances, their commands \
+                     and deadlines, and one of another name begins with the first event again"
+                ),
+                None,
+                format!(
+                    "`was = [\"{name}\"]` in the `#[process_manager(..)]` that has another name now, or nothing if it \
+                     is given up"
+                ),
+            );
         }
     }
 

@@ -94,7 +94,8 @@ impl Golden {
                         continue;
                     };
                     if of.is_present() {
-                        self.write(file, of, program, findings, &mut changes);
+                        let what = "is made anew, as its payloads do not fit";
+                        self.write((file, what), of, program, findings, &mut changes);
                     }
                     // The schema says it already.
                     if !findings.iter().any(|it| of.has(it)) {
@@ -111,7 +112,7 @@ impl Golden {
                 continue;
             }
             if of.is_present() {
-                self.write(file, of, program, findings, &mut changes);
+                self.write((file, "is new"), of, program, findings, &mut changes);
                 continue;
             }
             // After a change of the name, the payloads of the earlier one stand for it.
@@ -128,7 +129,7 @@ impl Golden {
     /// Has the file of a present version written.
     fn write(
         &self,
-        file: &str,
+        (file, what): (&str, &str),
         of: &GoldenEvent,
         program: &Program,
         findings: &mut Vec<Finding>,
@@ -136,7 +137,7 @@ impl Golden {
     ) {
         match of.sample(program) {
             Ok(payloads) => {
-                findings.push(Finding::change(format!("`{FOLDER}/{file}` is new")));
+                findings.push(Finding::change(format!("`{FOLDER}/{file}` {what}")));
                 changes.push(FileChange::Write {
                     file: self.folder.join(file),
                     text: lock::pretty(&payloads),

@@ -66,7 +66,8 @@ impl Program {
         match converted {
             None => Ok(None),
             Some(event) if event.version == UNREADABLE => {
-                Err(String::from_utf8_lossy(&event.payload).into_owned())
+                let why = String::from_utf8_lossy(&event.payload);
+                Err(format!("cannot be read: {why}"))
             }
             Some(converted) => (event.check)(&converted.payload).map(Some),
         }
