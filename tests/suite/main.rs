@@ -97,6 +97,7 @@ mod writes;
 mod transactions;
 
 // Wiring, start and end.
+mod bike_rental;
 mod crates;
 mod divisions;
 mod doubled;
