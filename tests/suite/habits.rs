@@ -7,10 +7,11 @@ use syn::{Block, Expr, ExprClosure, Ident, ItemMod, Local, Macro, Pat, Stmt};
 
 use crate::support::sources::{parsed, root, rust_files};
 
-const FOLDERS: [&str; 13] = [
+const FOLDERS: [&str; 14] = [
     "cqrs-core",
     "cqrs-macros",
     "adapters/cli",
+    "adapters/client",
     "adapters/conformance",
     "adapters/http",
     "adapters/kit",

@@ -177,8 +177,11 @@ impl<C: Command> ErasedCommand for TypedCommand<C> {
 /// The error of a command as JSON. None if its type cannot be written, or panics.
 fn rejection<C: Command>(error: &(dyn Error + 'static)) -> Option<Value> {
     let error = error.downcast_ref()?;
-    let name = || method(type_name::<C::Error>(), "serialize");
-    guarded(name, || C::rejection(error)).ok()?
+    guarded(
+        || method(type_name::<C::Error>(), "serialize"),
+        || C::rejection(error),
+    )
+    .ok()?
 }
 
 /// Fingerprints are stored forever, so this must not change: a command without fields counts as
