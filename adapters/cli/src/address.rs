@@ -42,6 +42,8 @@ pub(crate) struct AddressSources {
     pub(crate) file: Option<PathBuf>,
     /// The environment variable to fall back to.
     pub(crate) variable: Option<String>,
+    /// The address in a file of options.
+    pub(crate) configured: Option<Location>,
 }
 
 /// The database of a program.
@@ -102,14 +104,13 @@ impl AddressSources {
             return read_address(&file).map(Some);
         }
         let address = self.variable.and_then(std::env::var_os);
-        Ok(address
-            .filter(|address| !address.is_empty())
-            .map(Location::from))
+        let named = address.filter(|address| !address.is_empty());
+        Ok(named.map(Location::from).or(self.configured))
     }
 }
 
 /// The address in the first line of a file.
-fn read_address(file: &Path) -> Result<Location, CliError> {
+pub(crate) fn read_address(file: &Path) -> Result<Location, CliError> {
     let name = file.display();
     let mut text = String::new();
     File::open(file)

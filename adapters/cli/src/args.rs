@@ -5,6 +5,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use cqrs_core::Uuid;
 use cqrs_core::app::Role;
+use serde::Deserialize;
 
 use crate::address::{AddressSources, Location};
 use crate::operations::Operation;
@@ -41,9 +42,9 @@ pub(crate) struct GlobalArgs {
     /// The SQLite file of the read models, for an UmaDB log
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) views: Option<PathBuf>,
-    /// The name of the actor, which events record
-    #[arg(long, global = true, value_name = "NAME", default_value = "clerk")]
-    pub(crate) actor: String,
+    /// The name of the actor, which events record [default: clerk]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) actor: Option<String>,
     /// Prints results and errors as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -61,6 +62,7 @@ impl GlobalArgs {
             address: self.store.clone(),
             file: self.store_file.clone(),
             variable: Some(variable),
+            configured: None,
         }
     }
 }
@@ -68,6 +70,16 @@ impl GlobalArgs {
 /// The verbs, except `send` and `ask`, whose arguments are the messages of the program.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    #[command(flatten)]
+    Plain(PlainVerb),
+    /// Serves every command and query over HTTP, until Ctrl-C
+    #[cfg(feature = "serve")]
+    Serve(ServeArgs),
+}
+
+/// The verbs whose store is that of the arguments, or of the environment.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlainVerb {
     /// Sends the commands of a file, one per line
     Import(ImportArgs),
     /// Shows events: those of an aggregate, of a type, with a tag, or all
@@ -86,9 +98,6 @@ pub(crate) enum Verb {
     Operate(Operation),
     /// Prints the OpenAPI document of what `serve` serves
     Openapi(OpenapiArgs),
-    /// Serves every command and query over HTTP, until Ctrl-C
-    #[cfg(feature = "serve")]
-    Serve(ServeArgs),
     /// Prints a script that completes verbs, messages and options in a shell
     Completions(CompletionsArgs),
 }
@@ -130,8 +139,9 @@ pub(crate) struct WorkArgs {
     roles: Vec<WorkRole>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum WorkRole {
+#[derive(Clone, Copy, Debug, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum WorkRole {
     /// Carries out commands
     Commands,
     /// Answers queries
@@ -144,10 +154,20 @@ enum WorkRole {
 
 impl WorkArgs {
     pub(crate) fn roles(&self) -> Vec<Role> {
-        if self.roles.is_empty() {
+        self.roles_or(&[])
+    }
+
+    /// The roles of the arguments, or else these; all if there are none.
+    pub(crate) fn roles_or(&self, others: &[WorkRole]) -> Vec<Role> {
+        let named = if self.roles.is_empty() {
+            others
+        } else {
+            &self.roles
+        };
+        if named.is_empty() {
             return Role::ALL.to_vec();
         }
-        let roles = self.roles.iter().map(|role| match role {
+        let roles = named.iter().map(|role| match role {
             WorkRole::Commands => Role::Commands,
             WorkRole::Queries => Role::Queries,
             WorkRole::Projections => Role::Projections,
@@ -214,13 +234,37 @@ pub(crate) struct StatusArgs {
     pub(crate) once: bool,
 }
 
-/// Every request is sent by the actor of `--actor`, with its permissions: for a machine of your own.
+/// Each option can also be in a TOML file and in the environment: `--max-body` is the key `max_body` and the variable
+/// `PROGRAM_MAX_BODY`, with the program's name. Arguments count first, then the environment, then the file.
+///
+/// Without `--actor-header`, every request is sent by the actor of `--actor`: for a machine of your own.
 #[cfg(feature = "serve")]
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// The address to listen on; port 0 is a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: std::net::SocketAddr,
+    /// A TOML file with options
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The address to listen on; port 0 is a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// The header that has the name of the actor, set by a proxy in front that lets nobody else set it
+    #[arg(long, value_name = "HEADER")]
+    pub(crate) actor_header: Option<String>,
+    /// Maximum size of a body [default: 1048576]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_body: Option<usize>,
+    /// Maximum time of a request, once its body is there [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
+    /// Maximum time in which a body has to arrive [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) body_timeout: Option<u64>,
+    /// Maximum number of requests at a time [default: 1024]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_requests: Option<usize>,
+    /// Maximum number of watched queries at a time [default: 1024]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_watches: Option<usize>,
     #[command(flatten)]
     pub(crate) work: WorkArgs,
 }

@@ -96,13 +96,18 @@ impl Call {
 
     /// The actor, with the permissions of the role, or with all that the program names.
     pub fn actor(&self) -> Actor {
-        let actor = Actor::new(&self.actor);
+        let permissions = self.permissions().into_iter();
+        permissions.fold(Actor::new(&self.actor), Actor::with)
+    }
+
+    /// The permissions of an actor.
+    pub(crate) fn permissions(&self) -> Vec<String> {
         if let Some(permissions) = &self.permissions {
-            return permissions.iter().cloned().fold(actor, Actor::with);
+            return permissions.clone();
         }
         let model = self.model();
         let named = model.nodes.iter().filter_map(|node| node.permission);
-        named.fold(actor, Actor::with)
+        named.map(str::to_owned).collect()
     }
 
     /// The model of the program. Needs no store.

@@ -28,6 +28,8 @@ mod send;
 mod serve;
 #[cfg(feature = "postgres")]
 mod servers;
+#[cfg(feature = "serve")]
+mod settings;
 mod shutdown;
 mod signal;
 mod status;

@@ -1,21 +1,31 @@
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::builder::{PossibleValuesParser, Str};
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand};
+#[cfg(feature = "serve")]
+use cqrs_core::Dispatcher;
 use cqrs_core::app::{Builder, NodeKind, Role, model};
 use cqrs_openapi::{Options, openapi};
 
-use crate::address::{Database, StoreKind};
-use crate::args::{AskOptions, EXIT_CODES, GlobalArgs, OpenapiArgs, SendOptions, Verb};
+use crate::address::{Database, Location, StoreKind};
+#[cfg(feature = "serve")]
+use crate::args::ServeArgs;
+use crate::args::{AskOptions, EXIT_CODES, GlobalArgs, OpenapiArgs, PlainVerb, SendOptions, Verb};
 use crate::call::{Call, Domain};
 use crate::error::CliError;
 use crate::message::{SentMessage, subcommands};
 use crate::open::OpenMode;
 use crate::out::{print_json, without_passwords};
 use crate::own_verb::{Action, OwnVerb, boxed};
+#[cfg(feature = "serve")]
+use crate::serve::{self, Routes, Serving};
+#[cfg(feature = "serve")]
+use crate::settings::Settings;
 use crate::shutdown::{close, run_until_signal};
 use crate::{
     ask, completions, explain, history, import, map, operations, rebuild, send, status, verify,
@@ -56,6 +66,18 @@ pub struct Program {
     roles: Vec<UserRole>,
     verbs: Vec<OwnVerb>,
     without_verb: Option<Action>,
+    #[cfg(feature = "serve")]
+    routes: Arc<Routes>,
+}
+
+/// What is used where the arguments name nothing.
+#[derive(Default)]
+struct Defaults {
+    store: Option<Location>,
+    schema: Option<String>,
+    views: Option<PathBuf>,
+    actor: Option<String>,
+    role: Option<String>,
 }
 
 /// A role of an actor, with its permissions.
@@ -79,6 +101,8 @@ impl Program {
             roles: Vec::new(),
             verbs: Vec::new(),
             without_verb: None,
+            #[cfg(feature = "serve")]
+            routes: Arc::new(|dispatcher, options: cqrs_http::Options| options.router(dispatcher)),
         }
     }
 
@@ -142,6 +166,18 @@ impl Program {
         self
     }
 
+    /// Sets the function that makes the routes of `serve`, for an [`actor`](cqrs_http::Options::actor) of the program's own, layers
+    /// and further routes. It gets the options of the arguments. Defaults to
+    /// [`Options::router`](cqrs_http::Options::router).
+    #[cfg(feature = "serve")]
+    pub fn routes<F>(mut self, routes: F) -> Self
+    where
+        F: Fn(Dispatcher, cqrs_http::Options) -> axum::Router + Send + Sync + 'static,
+    {
+        self.routes = Arc::new(routes);
+        self
+    }
+
     /// Runs the verb that the arguments of this process name, on a Tokio runtime of its own.
     pub fn run(self) -> ExitCode {
         let matches = match self.command().try_get_matches() {
@@ -162,13 +198,15 @@ impl Program {
         }
     }
 
-    /// The environment variable with the address of the store.
-    fn variable(&self) -> String {
+    /// The beginning of the names of environment variables.
+    fn prefix(&self) -> String {
         let name = self.name.to_uppercase();
-        format!(
-            "{}_STORE",
-            name.replace(|it: char| !it.is_ascii_alphanumeric(), "_")
-        )
+        name.replace(|it: char| !it.is_ascii_alphanumeric(), "_")
+    }
+
+    /// The name of an environment variable.
+    fn variable(&self, name: &str) -> String {
+        format!("{}_{name}", self.prefix())
     }
 
     /// The whole command line.
@@ -177,7 +215,7 @@ impl Program {
         let send = SendOptions::augment_args(Command::new("send")).about("Sends a command");
         let ask =
             AskOptions::augment_args(Command::new("ask")).about("Asks a query; the answer is JSON");
-        let (name, variable) = (&self.name, self.variable());
+        let (name, variable) = (&self.name, self.variable("STORE"));
         let mut command = Command::new(name.clone())
             .after_help(format!(
                 "Without `--store`, the environment variable {variable} has the address of the store; \
@@ -226,73 +264,91 @@ impl Program {
     }
 
     async fn run_verb(&self, matches: &ArgMatches) -> Result<(), CliError> {
+        let name = matches.subcommand_name().unwrap_or_default();
+        let call = self.call(matches, Defaults::default());
+        if let Some(verb) = self.verbs.iter().find(|it| it.command.get_name() == name) {
+            return (verb.action)(call?).await;
+        }
+        match (name, &self.without_verb) {
+            ("", Some(action)) => action(call?).await,
+            ("send", _) => run_send(&call?).await,
+            ("ask", _) => run_ask(&call?).await,
+            _ => match Verb::from_arg_matches(matches).map_err(|error| usage(&error))? {
+                #[cfg(feature = "serve")]
+                Verb::Serve(arguments) => Box::pin(self.run_serve(matches, arguments)).await,
+                Verb::Plain(verb) => Box::pin(self.run_plain(&call?, verb)).await,
+            },
+        }
+    }
+
+    /// The verb that the arguments name, with its store and its actor. Where these are not named, they are the defaults.
+    fn call(&self, matches: &ArgMatches, defaults: Defaults) -> Result<Call, CliError> {
         let global = GlobalArgs::from_arg_matches(matches).map_err(|error| usage(&error))?;
         let (name, own) = matches.subcommand().unwrap_or(("", matches));
-        let mut sources = global.sources(self.variable());
+        let mut sources = global.sources(self.variable("STORE"));
+        sources.configured = defaults.store;
         if name.is_empty() {
             // What runs without a verb changes a store only if an argument names it.
             sources.variable = None;
         }
-        let named = Database::named(
-            &self.name,
-            sources,
-            global.schema.clone(),
-            global.views.clone(),
-        )?;
-        let call = Call {
+        let schema = global.schema.clone().or(defaults.schema);
+        let views = global.views.clone().or(defaults.views);
+        let named = Database::named(&self.name, sources, schema, views)?;
+        let actor = global.actor.clone().or(defaults.actor);
+        Ok(Call {
             matches: own.clone(),
             domain: self.domain.clone(),
             database: named.unwrap_or_else(|| Database::default_file(&self.name)),
             is_store_named: global.is_store_named(),
             name: self.name.clone(),
-            actor: global.actor.clone(),
-            permissions: self.permissions(matches),
+            actor: actor.unwrap_or_else(|| "clerk".to_owned()),
+            permissions: self.permissions(matches, defaults.role.as_deref())?,
             is_json: global.json,
-        };
-        if let Some(verb) = self.verbs.iter().find(|it| it.command.get_name() == name) {
-            return (verb.action)(call).await;
-        }
-        match (name, &self.without_verb) {
-            ("", Some(action)) => action(call).await,
-            ("send", _) => run_send(&call).await,
-            ("ask", _) => run_ask(&call).await,
-            _ => {
-                let verb = Verb::from_arg_matches(matches).map_err(|error| usage(&error))?;
-                Box::pin(self.run_own(&call, verb)).await
-            }
-        }
+        })
     }
 
-    /// The permissions that the arguments name. `None` for all.
-    fn permissions(&self, matches: &ArgMatches) -> Option<Vec<String>> {
+    /// The permissions that the arguments name, or else those of a role. `None` for all.
+    fn permissions(
+        &self,
+        matches: &ArgMatches,
+        role: Option<&str>,
+    ) -> Result<Option<Vec<String>>, CliError> {
         if self.roles.is_empty() {
-            let named = matches.get_many::<String>("permission")?;
-            return Some(named.cloned().collect());
+            let named = matches.get_many::<String>("permission");
+            return Ok(named.map(|it| it.cloned().collect()));
         }
-        let name = matches.get_one::<String>("as");
-        let mut roles = self.roles.iter();
-        let role = roles.find(|role| Some(&role.name) == name);
-        Some(role.map(|it| it.permissions.clone()).unwrap_or_default())
+        let argument = matches.get_one::<String>("as").map(String::as_str);
+        let name = match matches.value_source("as") {
+            Some(ValueSource::CommandLine) => argument,
+            _ => role.or(argument),
+        };
+        match self.roles.iter().find(|role| Some(&*role.name) == name) {
+            Some(role) => Ok(Some(role.permissions.clone())),
+            None => Err(CliError::Invalid(format!(
+                "there is no role `{}`: `--help` lists them",
+                name.unwrap_or_default()
+            ))),
+        }
     }
 
     /// Runs a verb of this crate.
-    async fn run_own(&self, call: &Call, verb: Verb) -> Result<(), CliError> {
+    async fn run_plain(&self, call: &Call, verb: PlainVerb) -> Result<(), CliError> {
         let as_json = call.is_json;
         match verb {
-            Verb::Import(arguments) => {
+            PlainVerb::Import(arguments) => {
                 let roles = arguments.work.roles();
                 let dispatcher = call.build(OpenMode::CreateIfMissing, &roles).await?;
                 let imported = import::run(&dispatcher, &arguments, call.actor(), call).await;
                 close(&dispatcher).await;
                 imported
             }
-            Verb::History(arguments) => {
+            PlainVerb::History(arguments) => {
                 let (dispatcher, model) = (call.look().await?, call.model());
                 let shown = history::run(&dispatcher, &model, &arguments, call.actor(), as_json);
                 run_until_signal(&dispatcher, shown).await
             }
-            Verb::Explain(arguments) => explain::run(&call.model(), &arguments, as_json),
-            Verb::Map(arguments) => {
+            PlainVerb::Explain(arguments) => explain::run(&call.model(), &arguments, as_json),
+            PlainVerb::Map(arguments) => {
                 let observed = if arguments.observed {
                     let dispatcher = call.look().await?;
                     let observed = map::observed(&dispatcher, call.actor()).await;
@@ -305,8 +361,8 @@ impl Program {
                 let shown = (title, as_json);
                 map::run(&call.model(), &arguments, shown, observed.as_ref())
             }
-            Verb::Verify => verify::run(&call.builder(), as_json),
-            Verb::Status(arguments) => {
+            PlainVerb::Verify => verify::run(&call.builder(), as_json),
+            PlainVerb::Status(arguments) => {
                 let builder = call.builder().roles([Role::Queries]);
                 let opened = call.build_from(builder, OpenMode::MustExist).await?;
                 let (dispatcher, servers) = opened;
@@ -314,7 +370,7 @@ impl Program {
                 close(&dispatcher).await;
                 shown
             }
-            Verb::Rebuild(arguments) => {
+            PlainVerb::Rebuild(arguments) => {
                 let builder = call
                     .builder()
                     .roles([Role::Queries, Role::Projections])
@@ -323,15 +379,9 @@ impl Program {
                 let rebuilt = rebuild::run(&dispatcher, &arguments, as_json);
                 run_until_signal(&dispatcher, rebuilt).await
             }
-            Verb::Operate(operation) => operations::run(call, operation).await,
-            Verb::Openapi(arguments) => self.print_openapi(call, arguments),
-            #[cfg(feature = "serve")]
-            Verb::Serve(arguments) => {
-                let roles = arguments.work.roles();
-                let dispatcher = call.build(OpenMode::CreateIfMissing, &roles).await?;
-                crate::serve::run(&dispatcher, &arguments, call.actor(), as_json).await
-            }
-            Verb::Completions(arguments) => completions::run(self.command(), arguments.shell),
+            PlainVerb::Operate(operation) => operations::run(call, operation).await,
+            PlainVerb::Openapi(arguments) => self.print_openapi(call, arguments),
+            PlainVerb::Completions(arguments) => completions::run(self.command(), arguments.shell),
         }
     }
 }
@@ -339,6 +389,16 @@ impl Program {
 impl Program {
     /// Prints the OpenAPI document.
     fn print_openapi(&self, call: &Call, arguments: OpenapiArgs) -> Result<(), CliError> {
+        let mut options = self.document_options();
+        if arguments.bearer {
+            options = options.bearer();
+        }
+        options = arguments.server.into_iter().fold(options, Options::server);
+        print_json(openapi(&call.model(), &options).value())?;
+        Ok(())
+    }
+
+    fn document_options(&self) -> Options {
         let mut options = Options::new().title(self.title.as_deref().unwrap_or(&self.name));
         if let Some(version) = &self.version {
             options = options.version(version);
@@ -346,12 +406,36 @@ impl Program {
         if let Some(about) = &self.about {
             options = options.description(about);
         }
-        if arguments.bearer {
-            options = options.bearer();
-        }
-        options = arguments.server.into_iter().fold(options, Options::server);
-        print_json(openapi(&call.model(), &options).value())?;
-        Ok(())
+        options
+    }
+}
+
+#[cfg(feature = "serve")]
+impl Program {
+    /// Serves the program, with the options of the arguments, the environment and a file.
+    async fn run_serve(&self, matches: &ArgMatches, arguments: ServeArgs) -> Result<(), CliError> {
+        let file = arguments.config.clone().or_else(|| {
+            let file = std::env::var_os(self.variable("CONFIG"))?;
+            (!file.is_empty()).then(|| file.into())
+        });
+        let settings = Settings::read(file.as_deref(), &self.prefix())?;
+        let defaults = Defaults {
+            store: settings.location()?,
+            schema: settings.schema.clone(),
+            views: settings.views.clone(),
+            actor: settings.actor.clone(),
+            role: settings.role.clone(),
+        };
+        let call = self.call(matches, defaults)?;
+        let roles = arguments.work.roles_or(&settings.roles);
+        let serving = Serving {
+            arguments,
+            settings,
+            routes: self.routes.clone(),
+        };
+        let document = openapi(&call.model(), &self.document_options());
+        let dispatcher = call.build(OpenMode::CreateIfMissing, &roles).await?;
+        serve::run(&dispatcher, &serving, &call, document.value().clone()).await
     }
 }
 

@@ -1,6 +1,6 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::Child;
+use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,10 @@ impl Served {
     fn start(program: &Program, arguments: &[&str]) -> Self {
         let mut all = arguments.to_vec();
         all.extend(["serve", "--listen", "127.0.0.1:0"]);
-        let mut child = spawn(program, &all);
+        Self::started(spawn(program, &all))
+    }
+
+    fn started(mut child: Child) -> Self {
         let mut line = String::new();
         let out = child.stdout.as_mut().expect("a pipe");
         BufReader::new(out).read_line(&mut line).expect("a line");
@@ -28,6 +31,11 @@ impl Served {
 
     /// The status and the body of an answer.
     fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        self.ask_with("", method, path, body)
+    }
+
+    /// The same with a header.
+    fn ask_with(&self, header: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() {
             String::new()
         } else {
@@ -35,7 +43,7 @@ impl Served {
         };
         let mut stream = TcpStream::connect(&self.address).expect("connects");
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: catalog\r\nconnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: catalog\r\nconnection: close\r\n{header}\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
@@ -91,4 +99,87 @@ fn a_reader_serves_no_commands() {
     let (status, problem) = served.ask("POST", "/commands/CreateProduct", &product);
     assert_eq!(status, 403, "{problem}");
     assert_eq!(served.stop(), Some(0));
+}
+
+fn product(id: &str, description: &str) -> Value {
+    json!({"product_id": id, "name": "Lamp", "description": description, "price": "9.99"})
+}
+
+#[test]
+fn options_are_those_of_the_arguments_then_the_environment_then_the_file() {
+    let program = Program::new();
+    program.write(
+        "shop.toml",
+        "store = 'from-file.db'\nlisten = '127.0.0.1:1'\nmax_body = 200\nas = 'reader'\n\
+         actor_header = 'X-User'\n",
+    );
+    let mut command = program.command(["serve", "--max-body", "300"]);
+    let served = command
+        .env("CATALOG_CONFIG", "shop.toml")
+        .env("CATALOG_LISTEN", "127.0.0.1:0")
+        .env("CATALOG_AS", "editor")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let served = Served::started(served.expect("it runs"));
+    let create = "/commands/CreateProduct";
+    let (status, problem) = served.ask("POST", create, &product("P1", ""));
+    assert_eq!(
+        (status, &problem["status"]),
+        (401, &json!(401)),
+        "{problem}"
+    );
+    let by_ann = |product: &Value| served.ask_with("x-user: ann\r\n", "POST", create, product);
+    assert_eq!(by_ann(&product("P1", &"x".repeat(300))).0, 413);
+    let (status, receipt) = by_ann(&product("P1", &"x".repeat(200)));
+    assert_eq!(status, 200, "{receipt}");
+    assert_eq!(served.stop(), Some(0));
+    assert!(!program.path("catalog.db").exists());
+    let history = ["--store", "from-file.db", "--json", "history"];
+    let event: Value = serde_json::from_str(&program.ok(&history)).expect("JSON");
+    assert_eq!(event["actor"], "ann");
+}
+
+#[test]
+fn health_and_the_document_are_served_beside_the_messages() {
+    let program = Program::new();
+    let served = Served::start(&program, &["--store", "memory"]);
+    for path in ["/health/live", "/health/ready"] {
+        let told = served.ask("GET", path, &Value::Null);
+        assert_eq!(told, (200, json!({"ok": true})));
+    }
+    let (status, document) = served.ask("GET", "/openapi.json", &Value::Null);
+    assert_eq!((status, &document["openapi"]), (200, &json!("3.1.0")));
+    assert!(document["paths"]["/queries/GetProductById"].is_object());
+    assert_eq!(served.ask("GET", "/nothing", &Value::Null).0, 404);
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn options_that_are_wrong_are_named_without_secrets() {
+    let program = Program::new();
+    let serve = ["serve", "--config", "shop.toml"];
+    program.run(&serve).fails(3, "cannot read `shop.toml`");
+    for (toml, named) in [
+        ("listn = '127.0.0.1:1'", "unknown field `listn`"),
+        ("listen = 'here'", "listen"),
+        ("max_requests = -1", "max_requests"),
+        ("as = 'king'", "there is no role `king`"),
+        (
+            "store = 'mysql://clerk:p4ssw0rd@host/x'",
+            "the address of the store",
+        ),
+        ("schema = 'shop'", "needs a PostgreSQL database"),
+        ("store = 'postgres://clerk:p4ssw0rd@host/x", "shop.toml"),
+    ] {
+        program.write("shop.toml", toml);
+        let run = program.run(&serve);
+        run.fails(2, named);
+        assert!(!run.err.contains("p4ssw0rd"), "{run:?}");
+    }
+    program.write("shop.toml", "");
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = busy.local_addr().expect("an address").to_string();
+    let run = program.run(&[&serve as &[_], &["--listen", &address]].concat());
+    run.fails(3, &format!("cannot listen on {address}: "));
 }
