@@ -433,9 +433,8 @@ impl Program {
             settings,
             routes: self.routes.clone(),
         };
-        let document = openapi(&call.model(), &self.document_options());
         let dispatcher = call.build(OpenMode::CreateIfMissing, &roles).await?;
-        serve::run(&dispatcher, &serving, &call, document.value().clone()).await
+        serve::run(&dispatcher, &serving, &call, self.document_options()).await
     }
 }
 

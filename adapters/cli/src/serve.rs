@@ -106,7 +106,7 @@ pub(crate) async fn run(
     dispatcher: &Dispatcher,
     serving: &Serving,
     call: &Call,
-    document: Value,
+    about: cqrs_openapi::Options,
 ) -> Result<(), CliError> {
     let named = serving.arguments.listen.or(serving.settings.listen);
     let listen = named.unwrap_or(DEFAULT_LISTEN);
@@ -115,10 +115,8 @@ pub(crate) async fn run(
         .map_err(|error| CliError::Failed(format!("cannot listen on {listen}: {error}")))?;
     let address = listener.local_addr()?;
     let options = serving.options(call.actor(), call.permissions());
-    let document = Arc::new(document);
     let routes = health(dispatcher)
-        .route("/openapi.json", get(async move || Json(document.clone())))
-        .fallback_service((serving.routes)(dispatcher.clone(), options));
+        .fallback_service((serving.routes)(dispatcher.clone(), options.openapi(about)));
     let (stop, stopped) = oneshot::channel::<()>();
     let server = axum::serve(listener, routes).with_graceful_shutdown(async {
         // An error means that nobody will tell it to stop, which is a reason to stop, too.

@@ -5,6 +5,8 @@
 
 mod actor;
 mod command;
+#[cfg(feature = "openapi")]
+mod documents;
 mod event_filter;
 mod events;
 mod failure;

@@ -39,6 +39,8 @@ pub struct Options {
     authenticate: Box<Authenticate>,
     limits: Limits,
     routes: Routes,
+    #[cfg(feature = "openapi")]
+    documents: Option<cqrs_openapi::Options>,
 }
 
 /// The routes of a router.
@@ -63,6 +65,8 @@ impl Options {
                 has_commands: true,
                 has_events: false,
             },
+            #[cfg(feature = "openapi")]
+            documents: None,
         }
     }
 
@@ -124,9 +128,18 @@ impl Options {
         self
     }
 
+    /// Serves the OpenAPI document of what is served at `/openapi.json`, to everybody: it has the names, fields and
+    /// documentation of all commands and queries.
+    #[cfg(feature = "openapi")]
+    pub fn openapi(mut self, options: cqrs_openapi::Options) -> Self {
+        self.documents = Some(options);
+        self
+    }
+
     /// The routes of the queries of a dispatcher, of its commands unless [`only_queries`](Self::only_queries) says
     /// otherwise, and of its log if [`event_feed`](Self::event_feed) says so.
     pub fn router(self, dispatcher: Dispatcher) -> Router {
+        let documents = self.documents(&dispatcher);
         let Routes {
             has_commands,
             has_events,
@@ -140,8 +153,32 @@ impl Options {
             router = router.route("/events", any(events::answer));
         }
         router
+            .merge(documents)
             .layer(CatchPanicLayer::custom(panic::answer))
             .with_state(gateway)
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl Options {
+    /// The routes of the documents, if they are wanted.
+    fn documents(&self, dispatcher: &Dispatcher) -> Router<Arc<Gateway>> {
+        let Some(about) = &self.documents else {
+            return Router::new();
+        };
+        let mut about = about.clone();
+        if !self.routes.has_commands {
+            about = about.only_queries();
+        }
+        crate::documents::routes(&dispatcher.model(), &about)
+    }
+}
+
+#[cfg(not(feature = "openapi"))]
+impl Options {
+    #[expect(clippy::unused_self, reason = "as with documents")]
+    fn documents(&self, _: &Dispatcher) -> Router<Arc<Gateway>> {
+        Router::new()
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use crate::answers::receipt_example;
 use crate::components::Components;
 use crate::example::with_example;
-use crate::headers::{IDEMPOTENCY_KEY, LOG_POSITION, header, parameter};
+use crate::headers::{IDEMPOTENCY_KEY, IF_MATCH, LOG_POSITION, header, parameter};
 use crate::options::Options;
 use crate::text::summary;
 use crate::{problems, schema};
@@ -28,13 +28,17 @@ pub(crate) fn operation(
         json!({"schema": schema})
     };
     let mut responses = problems::of_command(command.permission.is_some());
-    responses.insert("409".into(), problems::rejected(command.rejection.as_ref()));
+    responses.insert(
+        "409".into(),
+        problems::rejected(name, command.rejection.as_ref(), components),
+    );
     responses.insert("200".into(), answer());
+    let headers = [IDEMPOTENCY_KEY, IF_MATCH].map(parameter);
     let mut operation = json!({
         "operationId": format!("send{name}"),
         "tags": ["Commands"],
         "description": description(command, &events(command, model)),
-        "parameters": [parameter(IDEMPOTENCY_KEY)],
+        "parameters": headers,
         "requestBody": {
             "required": !command.fields.is_empty(),
             "content": {"application/json": content},

@@ -2,6 +2,7 @@ use serde_json::{Map, Value, json};
 
 /// Names of shared parameters.
 pub(crate) const IDEMPOTENCY_KEY: &str = "IdempotencyKey";
+pub(crate) const IF_MATCH: &str = "IfMatch";
 pub(crate) const MIN_POSITION: &str = "MinPosition";
 pub(crate) const IF_NONE_MATCH: &str = "IfNoneMatch";
 pub(crate) const LAST_EVENT_ID: &str = "LastEventId";
@@ -11,6 +12,7 @@ pub(crate) const LOG_POSITION: &str = "LogPosition";
 pub(crate) const ETAG: &str = "ETag";
 pub(crate) const RETRY_AFTER: &str = "RetryAfter";
 pub(crate) const CHALLENGE: &str = "WwwAuthenticate";
+pub(crate) const ACCEPT_ENCODING: &str = "AcceptEncoding";
 
 /// A reference to a shared parameter.
 pub(crate) fn parameter(name: &str) -> Value {
@@ -27,9 +29,8 @@ pub(crate) fn parameters() -> Map<String, Value> {
     let key = json!({
         "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]([ !#-~]*[!#-~])?$",
     });
-    let positions = json!({
-        "type": "string", "pattern": "^([0-9]{1,19}|[0-9]+-[0-9a-f]{8}-[0-9]+(-[0-9a-zA-Z.:=_-]+)?)(, ?[0-9]{1,19})*$",
-    });
+    let places = "([0-9]{1,19}|1-[0-9a-f]{8}-[0-9]{1,19}(-[0-9a-f-]+)?)";
+    let positions = json!({"type": "string", "pattern": format!("^({places}( *, *{places})*)?$")});
     let position = json!({"type": "string", "pattern": "^[0-9]{1,19}$"});
     let all = [
         (
@@ -38,6 +39,13 @@ pub(crate) fn parameters() -> Map<String, Value> {
             "The command's id: a UUID as it is, any other text as a name that belongs to the sender. The same key with the \
              same body has its effect once, and gets the same receipt.",
             key,
+        ),
+        (
+            IF_MATCH,
+            "If-Match",
+            "The position up to which the sender has seen the command's aggregates: if one of them has changed since, the \
+             status is 412.",
+            json!({"type": "string", "pattern": "^([0-9]{1,19}|\"[0-9]{1,19}\")$"}),
         ),
         (
             MIN_POSITION,
@@ -82,7 +90,12 @@ pub(crate) fn headers() -> Map<String, Value> {
             "Seconds after which the same request may succeed.",
             json!({"type": "integer", "minimum": 0}),
         ),
-        (CHALLENGE, "How a request names its sender.", text),
+        (CHALLENGE, "How a request names its sender.", text.clone()),
+        (
+            ACCEPT_ENCODING,
+            "The encoding that a body may have, if it is that.",
+            text,
+        ),
     ];
     let named = all.map(|(name, description, schema)| {
         let header = json!({"description": description, "schema": schema});

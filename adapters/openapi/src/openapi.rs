@@ -15,7 +15,8 @@ pub fn openapi(model: &Model, options: &Options) -> Document {
     components.insert("Problem", problems::schema());
     components.insert("CommandReceipt", answers::receipt());
     let mut paths = Map::new();
-    for node in model.of_kind(NodeKind::Command) {
+    let commands = model.of_kind(NodeKind::Command);
+    for node in commands.filter(|_| options.has_commands()) {
         let operation = command::operation(node, model, &mut components, options);
         paths.insert(format!("/commands/{}", segment(&node.id.name)), operation);
     }

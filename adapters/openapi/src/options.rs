@@ -22,6 +22,7 @@ pub struct Options {
     description: Option<String>,
     servers: Vec<String>,
     security: Option<Security>,
+    has_commands: bool,
 }
 
 /// The way in which a request names its actor.
@@ -43,6 +44,7 @@ impl Options {
             description: None,
             servers: Vec::new(),
             security: None,
+            has_commands: true,
         }
     }
 
@@ -81,6 +83,16 @@ impl Options {
     pub fn actor_header(mut self, name: impl Into<String>) -> Self {
         self.security = Some(Security::Header(name.into()));
         self
+    }
+
+    /// Leaves out the commands, as a router does that serves queries only.
+    pub fn only_queries(mut self) -> Self {
+        self.has_commands = false;
+        self
+    }
+
+    pub(crate) fn has_commands(&self) -> bool {
+        self.has_commands
     }
 
     /// The object `info`.

@@ -1,6 +1,7 @@
 use serde_json::{Map, Value, json};
 
-use crate::headers::{CHALLENGE, RETRY_AFTER, header};
+use crate::components::Components;
+use crate::headers::{ACCEPT_ENCODING, CHALLENGE, RETRY_AFTER, header};
 use crate::text::kebab;
 
 /// What the types of all problems begin with.
@@ -62,9 +63,9 @@ const BODY_TOO_LARGE: Shared = Shared {
 const NOT_JSON: Shared = Shared {
     name: "NotJson",
     status: 415,
-    description: "The body is not JSON.",
-    kinds: &["not-json"],
-    header: None,
+    description: "The body is not JSON, or has a `Content-Encoding`.",
+    kinds: &["not-json", "body-encoded"],
+    header: Some(("Accept-Encoding", ACCEPT_ENCODING)),
 };
 const KEY_REUSED: Shared = Shared {
     name: "KeyReused",
@@ -88,6 +89,7 @@ const COMMAND_UNAVAILABLE: Shared = Shared {
         "busy",
         "overloaded",
         "store-unavailable",
+        "store-read-only",
         "shut-down",
         "not-in-role",
     ],
@@ -104,10 +106,32 @@ const QUERY_UNAVAILABLE: Shared = Shared {
         "busy",
         "overloaded",
         "store-unavailable",
+        "store-read-only",
         "shut-down",
         "not-in-role",
     ],
     header: RETRY,
+};
+const MOVED: Shared = Shared {
+    name: "Moved",
+    status: 412,
+    description: "The aggregates of the command have changed since the position in `If-Match`.",
+    kinds: &["moved"],
+    header: None,
+};
+const LOG_REPLACED: Shared = Shared {
+    name: "LogReplaced",
+    status: 409,
+    description: "The log ends before the position of the reader, as after the restore of a backup.",
+    kinds: &["log-replaced"],
+    header: None,
+};
+const STORE_FULL: Shared = Shared {
+    name: "StoreFull",
+    status: 507,
+    description: "The disk of the store is full. Nothing was done.",
+    kinds: &["store-full"],
+    header: None,
 };
 const INDETERMINATE: Shared = Shared {
     name: "Indeterminate",
@@ -125,24 +149,38 @@ const LATE: Shared = Shared {
     header: None,
 };
 
-const OF_COMMANDS: [Shared; 7] = [
+const OF_COMMANDS: [Shared; 9] = [
     INVALID_COMMAND,
     UNAUTHENTICATED,
+    MOVED,
     KEY_REUSED,
     FAILED,
     COMMAND_UNAVAILABLE,
+    STORE_FULL,
     INDETERMINATE,
     DENIED,
 ];
-const OF_QUERIES: [Shared; 6] = [
+const OF_QUERIES: [Shared; 8] = [
     INVALID_QUERY,
     UNAUTHENTICATED,
+    LOG_REPLACED,
     FAILED,
     QUERY_UNAVAILABLE,
+    STORE_FULL,
     LATE,
     DENIED,
 ];
 const OF_BODIES: [Shared; 3] = [BODY_LATE, BODY_TOO_LARGE, NOT_JSON];
+
+/// What is answered with 409 beside rejections.
+const CONFLICTS: [(&str, &str); 3] = [
+    ("log-replaced", "The log was replaced by an older one"),
+    ("conflict", "Others changed the same data"),
+    (
+        "in-progress",
+        "A request with this key is still being carried out",
+    ),
+];
 
 /// The problems that a command may be answered with, but for its rejections.
 pub(crate) fn of_command(has_permission: bool) -> Map<String, Value> {
@@ -174,6 +212,7 @@ pub(crate) fn schema() -> Value {
             "title": {"type": "string", "description": "The status in words."},
             "status": {"type": "integer", "minimum": 400, "maximum": 599},
             "detail": {"type": "string", "description": "What is wrong with this request."},
+            "rejection": {"description": "The error of the domain as JSON, of a rejection."},
             "errors": {
                 "type": "array",
                 "description": "The fields that are not valid.",
@@ -190,13 +229,17 @@ pub(crate) fn schema() -> Value {
     })
 }
 
-/// The response 409 of a command, whose error has this schema.
-pub(crate) fn rejected(rejection: Option<&Value>) -> Value {
+/// The response 409 of a command with this name, whose error has this schema.
+pub(crate) fn rejected(
+    command: &str,
+    rejection: Option<&Value>,
+    components: &mut Components,
+) -> Value {
     let variants = rejection.map(variants).unwrap_or_default();
     let mut examples = Map::new();
     let mut kinds = Vec::new();
     for (name, docs) in variants {
-        let kind = format!("rejected:{}", kebab(&name));
+        let kind = format!("rejected:{command}:{}", kebab(&name));
         let mut example = json!({"value": problem(409, &kind)});
         if !docs.is_empty() {
             example["summary"] = docs.into();
@@ -204,16 +247,21 @@ pub(crate) fn rejected(rejection: Option<&Value>) -> Value {
         kinds.push(format!("{TYPES}{kind}"));
         examples.insert(name, example);
     }
-    let conflict =
-        json!({"summary": "Others changed the same data.", "value": problem(409, "conflict")});
-    examples.insert("conflict".to_owned(), conflict);
-    kinds.push(format!("{TYPES}conflict"));
+    for (kind, summary) in CONFLICTS {
+        let example = json!({"summary": summary, "value": problem(409, kind)});
+        examples.insert(kind.to_owned(), example);
+        kinds.push(format!("{TYPES}{kind}"));
+    }
     // An attribute of Serde may rename a variant, but not in the type of the problem.
-    let any = json!({"type": "string", "pattern": format!("^{TYPES}rejected(:[^ ]+)?$")});
+    let any = json!({"type": "string", "pattern": format!("^{TYPES}rejected:")});
     let types = json!({"anyOf": [{"enum": kinds}, any]});
-    let description =
-        "The domain rejects the command, or others changed the same data during each attempt.";
-    let mut response = response(description, &of_types(types), Value::Object(examples));
+    let description = "The domain rejects the command, others changed the same data during each attempt, or a request with \
+                       the same `Idempotency-Key` is still being carried out.";
+    let mut schema = of_types(types);
+    if let Some(rejection) = rejection {
+        schema["properties"]["rejection"] = components.inline(rejection);
+    }
+    let mut response = response(description, &schema, Value::Object(examples));
     response["headers"] = json!({"Retry-After": header(RETRY_AFTER)});
     response
 }
@@ -269,11 +317,13 @@ fn problem(status: u16, kind: &str) -> Value {
         403 => "Forbidden",
         408 => "Request Timeout",
         409 => "Conflict",
+        412 => "Precondition Failed",
         413 => "Payload Too Large",
         415 => "Unsupported Media Type",
         422 => "Unprocessable Entity",
         500 => "Internal Server Error",
         503 => "Service Unavailable",
+        507 => "Insufficient Storage",
         _ => "Gateway Timeout",
     };
     let detail = format!("the reason: {}", kind.replace(['-', ':'], " "));

@@ -1,10 +1,11 @@
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{MAX_PRICE, MAX_STOCK, ProductId};
 
 /// Reasons for which the catalog rejects a command.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize, JsonSchema)]
 pub enum CatalogError {
     /// The id is taken, possibly by a discontinued product.
     #[error("product {0} already exists")]

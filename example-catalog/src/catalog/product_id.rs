@@ -9,6 +9,7 @@ use cqrs_core::views::{Indexed, SortKey};
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(try_from = "String")]
+#[schemars(example = &"P001")]
 pub struct ProductId(String);
 
 /// A text that is not a product id.

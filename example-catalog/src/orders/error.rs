@@ -1,3 +1,4 @@
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{OrderId, Stage};
@@ -5,7 +6,7 @@ use crate::CatalogError;
 
 /// Reasons for which an order rejects a command. They are recorded where a process manager takes them, so they
 /// are JSON.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize, JsonSchema)]
 pub enum OrderError {
     /// The id is taken.
     #[error("order {0} was placed before")]

@@ -10,6 +10,7 @@ mod import;
 mod interrupted;
 mod json;
 mod map;
+mod openapi;
 mod operations;
 mod postgres;
 mod process;

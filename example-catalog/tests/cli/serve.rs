@@ -84,6 +84,9 @@ fn the_catalog_is_served_until_it_is_told_to_stop() {
     assert_eq!(status, 404);
     let (status, card) = served.ask("GET", "/queries/GetProductById?product_id=P1", &Value::Null);
     assert_eq!(status, 200, "{card}");
+    let (status, document) = served.ask("GET", "/openapi.json", &Value::Null);
+    let printed: Value = serde_json::from_str(&program.ok(&["openapi"])).expect("is JSON");
+    assert_eq!((status, document), (200, printed));
     assert_eq!(served.stop(), Some(0));
     assert_eq!(
         program.ask("GetProductById", r#"{"product_id": "P1"}"#)["name"],

@@ -1,6 +1,8 @@
 //! The router behind a real server, asked by a real client.
 
 mod commands;
+#[cfg(feature = "openapi")]
+mod documents;
 mod domain;
 mod events;
 mod fuzz;

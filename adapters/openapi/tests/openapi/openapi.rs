@@ -76,7 +76,8 @@ fn a_command_has_all_that_is_known_of_it() {
     assert_eq!(
         statuses,
         [
-            "200", "400", "401", "403", "408", "409", "413", "415", "422", "500", "503", "504"
+            "200", "400", "401", "403", "408", "409", "412", "413", "415", "422", "500", "503",
+            "504", "507"
         ]
     );
     let rejected = &lend["responses"]["409"]["content"]["application/problem+json"];
@@ -85,10 +86,10 @@ fn a_command_has_all_that_is_known_of_it() {
         json!({
             "summary": "The reader has too many",
             "value": {
-                "type": "urn:cqrs:problem:rejected:too-many",
+                "type": "urn:cqrs:problem:rejected:LendBook:too-many",
                 "title": "Conflict",
                 "status": 409,
-                "detail": "the reason: rejected too many",
+                "detail": "the reason: rejected LendBook too many",
             },
         })
     );
@@ -152,4 +153,40 @@ fn a_query_has_parameters_and_an_answer() {
         (&open["name"], &open["explode"]),
         (&json!("fields"), &json!(true))
     );
+}
+
+#[test]
+fn each_problem_of_the_guide_is_in_the_document() {
+    let guide = include_str!("../../../../docs/guides/http.md");
+    let table = guide.split("\n## Problems\n").nth(1).expect("has one");
+    let text = openapi_document().to_string();
+    let mut count = 0;
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<_> = row.split(" | ").collect();
+        let status = cells[1];
+        for kind in cells[0].split('`').skip(1).step_by(2) {
+            // A path or method that is not in the document has these.
+            if ["unknown", "method"].contains(&kind) || kind.contains('{') {
+                continue;
+            }
+            let example = format!("\"status\": {status},");
+            let kind = format!("\"urn:cqrs:problem:{kind}\"");
+            let is_there = text.split("\"value\": {").any(|value| {
+                let value = value.split('}').next().unwrap_or_default();
+                value.contains(&example) && value.contains(&kind)
+            });
+            assert!(is_there, "{kind} {status}");
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count}");
+}
+
+#[test]
+fn commands_are_left_out_where_they_are_not_served() {
+    let options = crate::options().only_queries();
+    let document = cqrs_openapi::openapi(&cqrs_core::app::model(), &options);
+    let paths = document.value()["paths"].as_object().expect("is one");
+    assert!(paths.keys().all(|path| path.starts_with("/queries/")));
+    assert_eq!(paths.len(), 3);
 }

@@ -1,0 +1,30 @@
+use serde_json::Value;
+
+use crate::program::Program;
+
+#[test]
+fn the_document_has_every_message_without_a_database() {
+    let program = Program::new();
+    let text = program.ok(&["openapi"]);
+    let document: Value = serde_json::from_str(&text).expect("is JSON");
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["info"]["title"], "Product catalog");
+    let create = &document["paths"]["/commands/CreateProduct"]["post"];
+    assert_eq!(create["summary"], "Adds a product to the catalog");
+    let body = &create["requestBody"]["content"]["application/json"];
+    assert_eq!(body["example"]["product_id"], "P001");
+    let problems = &create["responses"]["409"]["content"]["application/problem+json"];
+    assert_eq!(
+        problems["examples"]["AlreadyExists"]["value"]["type"],
+        "urn:cqrs:problem:rejected:CreateProduct:already-exists"
+    );
+    let answer = &document["paths"]["/queries/GetAllProducts"]["get"]["responses"]["200"];
+    let schema = &answer["content"]["application/json"]["schema"];
+    assert_eq!(
+        schema["properties"]["items"]["items"]["$ref"],
+        "#/components/schemas/ProductCard"
+    );
+    assert!(!program.path("catalog.db").exists());
+    // It is the same in each process.
+    assert_eq!(text, program.ok(&["openapi"]));
+}
