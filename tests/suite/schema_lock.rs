@@ -254,6 +254,7 @@ fn what_the_schema_does_not_say_is_found_out_by_decoding() {
     folder.run("aliased").fails(&[
         "1 change",
         "field `cents` was removed, and had no default",
+        "= write `#[serde(rename = \"cents\")]` on `amount` if only its name in the code has changed, the field again",
         "CQRS_ACCEPT_SCHEMAS=downtime",
     ]);
     folder.accept("downtime", "aliased").passes();

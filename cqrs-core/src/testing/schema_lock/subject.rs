@@ -143,7 +143,7 @@ impl StoredType<'_> {
         if let What::Unclear(_) = mismatch.what {
             return "nothing, if they fit: accept it".to_owned();
         }
-        let in_place = in_place(direction, &mismatch.what);
+        let in_place = in_place(direction, mismatch);
         let or = |other: String| match &in_place {
             Some(in_place) => format!("{in_place}, or {other}"),
             None => other,
@@ -240,7 +240,7 @@ fn change(direction: Direction, Mismatch { path, what, .. }: &Mismatch) -> Strin
 }
 
 /// What to write at the field itself.
-fn in_place(direction: Direction, what: &What) -> Option<String> {
+fn in_place(direction: Direction, Mismatch { path, what, .. }: &Mismatch) -> Option<String> {
     Some(match (what, direction) {
         (What::Missing { dropped, .. }, Direction::Backward) => match dropped.as_slice() {
             [] => "`#[serde(default)]` on it".to_owned(),
@@ -250,9 +250,15 @@ fn in_place(direction: Direction, what: &What) -> Option<String> {
                 names[0]
             ),
         },
-        (What::Missing { .. }, Direction::Forward) => {
-            "the field again, with `#[serde(default)]`, until all processes run that program"
-                .to_owned()
+        (What::Missing { dropped, .. }, Direction::Forward) => {
+            let again =
+                "the field again, with `#[serde(default)]`, until all processes run that program";
+            match (dropped.as_slice(), path.rsplit('.').next()) {
+                ([new], Some(field)) => format!(
+                    "`#[serde(rename = \"{field}\")]` on `{new}` if only its name in the code has changed, {again}"
+                ),
+                _ => again.to_owned(),
+            }
         }
         (What::Refused, Direction::Backward) => {
             "the type without `#[serde(deny_unknown_fields)]`".to_owned()
