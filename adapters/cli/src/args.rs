@@ -98,6 +98,8 @@ pub(crate) enum PlainVerb {
     Operate(Operation),
     /// Prints the OpenAPI document of what `serve` serves
     Openapi(OpenapiArgs),
+    /// Prints the AsyncAPI document of events and live queries
+    Asyncapi(OpenapiArgs),
     /// Prints a script that completes verbs, messages and options in a shell
     Completions(CompletionsArgs),
 }

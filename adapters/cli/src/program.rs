@@ -9,8 +9,8 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 #[cfg(feature = "serve")]
 use cqrs_core::Dispatcher;
-use cqrs_core::app::{Builder, NodeKind, Role, model};
-use cqrs_openapi::{Options, openapi};
+use cqrs_core::app::{Builder, Model, NodeKind, Role, model};
+use cqrs_openapi::{Document, Options, asyncapi, openapi};
 
 use crate::address::{Database, Location, StoreKind};
 #[cfg(feature = "serve")]
@@ -380,21 +380,27 @@ impl Program {
                 run_until_signal(&dispatcher, rebuilt).await
             }
             PlainVerb::Operate(operation) => operations::run(call, operation).await,
-            PlainVerb::Openapi(arguments) => self.print_openapi(call, arguments),
+            PlainVerb::Openapi(arguments) => self.print_document(call, arguments, openapi),
+            PlainVerb::Asyncapi(arguments) => self.print_document(call, arguments, asyncapi),
             PlainVerb::Completions(arguments) => completions::run(self.command(), arguments.shell),
         }
     }
 }
 
 impl Program {
-    /// Prints the OpenAPI document.
-    fn print_openapi(&self, call: &Call, arguments: OpenapiArgs) -> Result<(), CliError> {
+    /// Prints a document of the model.
+    fn print_document(
+        &self,
+        call: &Call,
+        arguments: OpenapiArgs,
+        document: fn(&Model, &Options) -> Document,
+    ) -> Result<(), CliError> {
         let mut options = self.document_options();
         if arguments.bearer {
             options = options.bearer();
         }
         options = arguments.server.into_iter().fold(options, Options::server);
-        print_json(openapi(&call.model(), &options).value())?;
+        print_json(document(&call.model(), &options).value())?;
         Ok(())
     }
 

@@ -21,7 +21,10 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let openapi = cqrs_openapi::openapi(model, options).to_string();
-    Router::new().route("/openapi.json", served("application/json", openapi))
+    let asyncapi = cqrs_openapi::asyncapi(model, options).to_string();
+    Router::new()
+        .route("/openapi.json", served("application/json", openapi))
+        .route("/asyncapi.json", served("application/json", asyncapi))
 }
 
 fn served<S>(media_type: &'static str, body: String) -> MethodRouter<S>

@@ -128,8 +128,8 @@ impl Options {
         self
     }
 
-    /// Serves the OpenAPI document of what is served at `/openapi.json`, to everybody: it has the names, fields and
-    /// documentation of all commands and queries.
+    /// Serves the documents of what is served, to everybody: OpenAPI at `/openapi.json`, AsyncAPI at `/asyncapi.json`. They
+    /// have the names, fields and documentation of all commands, queries and events.
     #[cfg(feature = "openapi")]
     pub fn openapi(mut self, options: cqrs_openapi::Options) -> Self {
         self.documents = Some(options);
@@ -169,6 +169,9 @@ impl Options {
         let mut about = about.clone();
         if !self.routes.has_commands {
             about = about.only_queries();
+        }
+        if self.routes.has_events {
+            about = about.event_feed();
         }
         crate::documents::routes(&dispatcher.model(), &about)
     }

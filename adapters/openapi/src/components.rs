@@ -124,7 +124,7 @@ fn reference(name: &str) -> Value {
 }
 
 /// A name with the characters that names of components may have.
-fn component_name(name: &str) -> String {
+pub(crate) fn component_name(name: &str) -> String {
     let letters = name.chars();
     let allowed: String = letters
         .map(|letter| if is_allowed(letter) { letter } else { '_' })

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answers;
+mod asyncapi;
 mod command;
 mod components;
 mod document;
@@ -13,6 +14,7 @@ mod query;
 mod schema;
 mod text;
 
+pub use asyncapi::asyncapi;
 pub use document::Document;
 pub use openapi::openapi;
 pub use options::Options;

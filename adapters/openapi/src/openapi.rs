@@ -45,7 +45,7 @@ pub fn openapi(model: &Model, options: &Options) -> Document {
 }
 
 /// A name as a segment of a path.
-fn segment(name: &str) -> String {
+pub(crate) fn segment(name: &str) -> String {
     let mut segment = String::new();
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -23,6 +23,7 @@ pub struct Options {
     servers: Vec<String>,
     security: Option<Security>,
     has_commands: bool,
+    has_events: bool,
 }
 
 /// The way in which a request names its actor.
@@ -45,6 +46,7 @@ impl Options {
             servers: Vec::new(),
             security: None,
             has_commands: true,
+            has_events: false,
         }
     }
 
@@ -91,6 +93,16 @@ impl Options {
         self
     }
 
+    /// Says that the log is served at `/events`, as a router does that has an event feed.
+    pub fn event_feed(mut self) -> Self {
+        self.has_events = true;
+        self
+    }
+
+    pub(crate) fn has_events(&self) -> bool {
+        self.has_events
+    }
+
     pub(crate) fn has_commands(&self) -> bool {
         self.has_commands
     }
@@ -109,6 +121,23 @@ impl Options {
             return json!([{"url": "."}]);
         }
         self.servers.iter().map(|url| json!({"url": url})).collect()
+    }
+
+    /// The servers of AsyncAPI, which have whole addresses.
+    pub(crate) fn hosts(&self) -> Map<String, Value> {
+        let known = self.servers.iter().filter_map(|url| {
+            let (protocol, rest) = url.split_once("://")?;
+            let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let mut server = json!({"host": host, "protocol": protocol});
+            if !path.is_empty() {
+                server["pathname"] = format!("/{path}").into();
+            }
+            Some(server)
+        });
+        let named = known.enumerate();
+        named
+            .map(|(number, server)| (format!("server{}", number + 1), server))
+            .collect()
     }
 
     pub(crate) fn security_schemes(&self) -> Map<String, Value> {

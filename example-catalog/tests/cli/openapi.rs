@@ -25,6 +25,13 @@ fn the_document_has_every_message_without_a_database() {
         "#/components/schemas/ProductCard"
     );
     assert!(!program.path("catalog.db").exists());
+    let text_of_events = program.ok(&["asyncapi"]);
+    let events: Value = serde_json::from_str(&text_of_events).expect("is JSON");
+    let created = &events["components"]["messages"]["product-created.1"];
+    assert_eq!(
+        created["examples"][0]["payload"]["data"]["product_id"],
+        "P001"
+    );
     // It is the same in each process.
     assert_eq!(text, program.ok(&["openapi"]));
 }

@@ -22,6 +22,10 @@ async fn the_document_is_served_beside_what_it_describes() {
     assert!(document["paths"]["/commands/Deposit"]["post"].is_object());
     assert!(document["paths"]["/queries/BalanceOf"]["get"].is_object());
 
+    let (status, document) = json(server.get("asyncapi.json")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(document["channels"]["events"]["address"], Value::Null);
+
     let again = send(server.get("openapi.json").header("if-none-match", tag)).await;
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
 }

@@ -1,5 +1,6 @@
 //! The documents of a domain that has everything.
 
+mod asyncapi;
 mod library;
 mod openapi;
 mod program;
