@@ -5,7 +5,7 @@ use std::env;
 use crate::Result;
 
 /// The parts of the benchmark.
-pub const SECTIONS: [&str; 10] = [
+pub const SECTIONS: [&str; 11] = [
     "dispatch",
     "memory",
     "sqlite",
@@ -14,6 +14,7 @@ pub const SECTIONS: [&str; 10] = [
     "follow",
     "cluster",
     "versions",
+    "http",
     "umadb",
     "cost",
 ];

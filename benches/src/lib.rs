@@ -11,6 +11,7 @@ pub mod domain;
 pub mod follow;
 pub mod goal;
 pub mod history;
+pub mod http;
 pub mod load;
 pub mod machine;
 pub mod measured;

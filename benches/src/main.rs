@@ -8,8 +8,8 @@ use cqrs_benches::args::{Args, SECTIONS};
 use cqrs_benches::history::{History, Line};
 use cqrs_benches::report::Report;
 use cqrs_benches::{
-    Result, cargo, cluster, cost, dispatch, follow, machine, memory, postgres, processes, sqlite,
-    umadb, versions,
+    Result, cargo, cluster, cost, dispatch, follow, http, machine, memory, postgres, processes,
+    sqlite, umadb, versions,
 };
 
 fn main() -> Result<()> {
@@ -26,6 +26,7 @@ fn main() -> Result<()> {
             "cluster" => cluster::run(&args, &mut report)?,
             "dispatch" => dispatch::run(&args, &mut report)?,
             "follow" => follow::run(&args, &mut report)?,
+            "http" => http::run(&args, &mut report)?,
             "memory" => memory::run(&args, &mut report)?,
             "postgres" => postgres::run(&args, &mut report)?,
             "processes" => processes::run(&args, &mut report)?,

@@ -1,6 +1,6 @@
 //! `execute` on a database file, beside its peers and beside SQL by hand.
 
-mod ours;
+pub mod ours;
 mod peers;
 mod raw;
 
