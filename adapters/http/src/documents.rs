@@ -1,7 +1,11 @@
 use std::sync::Arc;
 
 use axum::Router;
+#[cfg(feature = "page")]
+use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+#[cfg(feature = "page")]
+use axum::http::header::{CONTENT_ENCODING, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
@@ -22,9 +26,59 @@ where
 {
     let openapi = cqrs_openapi::openapi(model, options).to_string();
     let asyncapi = cqrs_openapi::asyncapi(model, options).to_string();
-    Router::new()
+    let documents = Router::new()
         .route("/openapi.json", served("application/json", openapi))
-        .route("/asyncapi.json", served("application/json", asyncapi))
+        .route("/asyncapi.json", served("application/json", asyncapi));
+    documents.merge(page())
+}
+
+/// The routes of the page that shows the document.
+#[cfg(feature = "page")]
+fn page<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let mut routes = Router::new();
+    for file in cqrs_openapi::PAGE {
+        let tag = format!("\"{:032x}\"", xxh3_128(file.content));
+        let path = format!("/{}", file.path);
+        routes = routes.route(
+            &path,
+            get(async move |head: HeaderMap| file_of(file, &tag, &head)),
+        );
+    }
+    routes
+}
+
+/// A file of the page, or that it is the one that the browser has.
+#[cfg(feature = "page")]
+fn file_of(file: cqrs_openapi::PageFile, tag: &str, head: &HeaderMap) -> Response {
+    let mut headers = HeaderMap::new();
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        headers.insert(ETAG, tag);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let known = head.get(IF_NONE_MATCH);
+    if known.is_some() && known == headers.get(ETAG) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(file.media_type));
+    let policy = HeaderValue::from_static(cqrs_openapi::PAGE_POLICY);
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if file.is_gzip {
+        // Every browser takes it, and nobody else asks for this file.
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    (headers, file.content).into_response()
+}
+
+#[cfg(not(feature = "page"))]
+fn page<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    Router::new()
 }
 
 fn served<S>(media_type: &'static str, body: String) -> MethodRouter<S>

@@ -128,7 +128,8 @@ impl Options {
         self
     }
 
-    /// Serves the documents of what is served, to everybody: OpenAPI at `/openapi.json`, AsyncAPI at `/asyncapi.json`. They
+    /// Serves the documents of what is served, to everybody: OpenAPI at `/openapi.json`, AsyncAPI at `/asyncapi.json`, and
+    /// with the feature `page`, a page for browsers at `/docs`. They
     /// have the names, fields and documentation of all commands, queries and events.
     #[cfg(feature = "openapi")]
     pub fn openapi(mut self, options: cqrs_openapi::Options) -> Self {

@@ -31,7 +31,6 @@ pub(crate) fn parameters() -> Map<String, Value> {
     });
     let places = "([0-9]{1,19}|1-[0-9a-f]{8}-[0-9]{1,19}(-[0-9a-f-]+)?)";
     let positions = json!({"type": "string", "pattern": format!("^({places}( *, *{places})*)?$")});
-    let position = json!({"type": "string", "pattern": "^[0-9]{1,19}$"});
     let all = [
         (
             IDEMPOTENCY_KEY,
@@ -63,8 +62,8 @@ pub(crate) fn parameters() -> Map<String, Value> {
         (
             LAST_EVENT_ID,
             "Last-Event-ID",
-            "Continues a `text/event-stream`: no answer is older than this one.",
-            position,
+            "The position after which a `text/event-stream` goes on: no answer is older.",
+            json!({"type": "string"}),
         ),
     ];
     let named = all.map(|(name, header, description, schema)| {

@@ -9,6 +9,8 @@ mod example;
 mod headers;
 mod openapi;
 mod options;
+#[cfg(feature = "page")]
+mod page;
 mod problems;
 mod query;
 mod schema;
@@ -18,3 +20,5 @@ pub use asyncapi::asyncapi;
 pub use document::Document;
 pub use openapi::openapi;
 pub use options::Options;
+#[cfg(feature = "page")]
+pub use page::{PAGE, PAGE_POLICY, PageFile};

@@ -8,6 +8,8 @@ mod events;
 mod fuzz;
 mod limits;
 mod matches;
+#[cfg(feature = "page")]
+mod page;
 mod queries;
 mod server;
 mod watches;
