@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 mod demo;
-mod process;
 mod tables;
 
 use std::process::ExitCode;
@@ -23,7 +22,6 @@ fn main() -> ExitCode {
         .title("Product catalog")
         .role("editor", ["catalog:read", "catalog:write"])
         .role("reader", ["catalog:read"])
-        .verb(process::command(), process::run)
         .without_verb(demo::run)
         .run()
 }

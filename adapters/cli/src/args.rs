@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::address::{AddressSources, Location};
 use crate::operations::Operation;
+use crate::processes::{DeadlinesArgs, ProcessArgs};
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -94,6 +95,10 @@ pub(crate) enum PlainVerb {
     Status(StatusArgs),
     /// Waits until this program's version of a projection is built and live
     Rebuild(RebuildArgs),
+    /// Shows the instances of a process manager, or one: its state, what it is about to do, and its events
+    Process(ProcessArgs),
+    /// Lists the deadlines that instances of process managers wait for
+    Deadlines(DeadlinesArgs),
     #[command(flatten)]
     Operate(Operation),
     /// Prints the OpenAPI document of what `serve` serves

@@ -158,7 +158,7 @@ impl Shown<'_> {
         }
         if self.as_json {
             for event in events {
-                print_json_line(&as_json(event))?;
+                print_json_line(&event_as_json(event))?;
             }
             return Ok(());
         }
@@ -173,7 +173,8 @@ impl Shown<'_> {
     }
 }
 
-fn as_json(event: &Recorded) -> Value {
+/// An event as JSON.
+pub(crate) fn event_as_json(event: &Recorded) -> Value {
     let tags: Vec<_> = event.data.tags.iter().map(Tag::as_str).collect();
     json!({
         "position": event.position.get(),

@@ -20,6 +20,7 @@ mod open;
 mod operations;
 mod out;
 mod own_verb;
+mod processes;
 mod program;
 mod rebuild;
 mod receipt;

@@ -28,7 +28,8 @@ use crate::serve::{self, Routes, Serving};
 use crate::settings::Settings;
 use crate::shutdown::{close, run_until_signal};
 use crate::{
-    ask, completions, explain, history, import, map, operations, rebuild, send, status, verify,
+    ask, completions, explain, history, import, map, operations, processes, rebuild, send, status,
+    verify,
 };
 
 /// The command line of a program: its domain, and what the program adds.
@@ -378,6 +379,17 @@ impl Program {
                 let (dispatcher, _) = call.build_from(builder, OpenMode::MustExist).await?;
                 let rebuilt = rebuild::run(&dispatcher, &arguments, as_json);
                 run_until_signal(&dispatcher, rebuilt).await
+            }
+            PlainVerb::Process(arguments) => {
+                let dispatcher = call.look().await?;
+                let shown = processes::show(&dispatcher, &arguments, call.actor(), as_json);
+                run_until_signal(&dispatcher, shown).await
+            }
+            PlainVerb::Deadlines(arguments) => {
+                let (dispatcher, model) = (call.look().await?, call.model());
+                let actor = call.actor();
+                let shown = processes::deadlines(&dispatcher, &model, arguments, actor, as_json);
+                run_until_signal(&dispatcher, shown).await
             }
             PlainVerb::Operate(operation) => operations::run(call, operation).await,
             PlainVerb::Openapi(arguments) => self.print_document(call, arguments, openapi),

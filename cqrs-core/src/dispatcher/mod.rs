@@ -71,12 +71,14 @@ pub(crate) use inner::Inner;
 pub(crate) use lifecycle::Caller;
 pub(crate) use reaction::Reaction;
 
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::subscription::Tasks;
 
 use crate::ScheduleId;
-use crate::error::NotCaughtUp;
+use crate::auth::Actor;
+use crate::error::{NotCaughtUp, QueryError};
 use crate::handler::ProcessManager;
 use crate::message::{Aggregate, AggregateId, Command, Query};
 use crate::model::Model;
@@ -178,6 +180,81 @@ impl Dispatcher {
     /// deadlines that it waits for.
     pub fn process<P: ProcessManager<Id: AggregateId>>(&self, id: &P::Id) -> ProcessCall<'_, P> {
         ProcessCall::new(self, id)
+    }
+
+    /// Looks at an instance of the process manager with this name, by the text of its id. The state is JSON, as it is
+    /// stored. See [`process`](Self::process).
+    ///
+    /// # Errors
+    /// If there is no process manager with this name.
+    pub fn process_json(&self, name: &str, id: &str) -> Result<ProcessCall<'_, Value>, QueryError> {
+        Ok(ProcessCall::named(self, name, id)?)
+    }
+
+    /// The ids of instances of the process manager with this name, in the order of their texts, after one of them:
+    /// up to 1,000. The authorizer is asked if [`Builder::log_permission`] names a permission.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// #
+    /// # use cqrs_core::prelude::*;
+    /// # cqrs_core::module!();
+    /// #
+    /// # #[derive(Command, Clone, Serialize, Deserialize)]
+    /// # struct Begin {
+    /// #     trip: u32,
+    /// # }
+    /// #
+    /// # #[derive(Event, Serialize, Deserialize)]
+    /// # #[event(name = "trip-begun", version = 1)]
+    /// # struct Begun {
+    /// #     #[id(Trip)]
+    /// #     trip: u32,
+    /// # }
+    /// #
+    /// # #[command_handler]
+    /// # fn begin(Begin { trip }: Begin) -> Begun {
+    /// #     Begun { trip }
+    /// # }
+    /// #
+    /// # #[derive(Default, Serialize, Deserialize)]
+    /// # struct Journey {
+    /// #     legs: u32,
+    /// # }
+    /// #
+    /// # #[process_manager(name = "trips", id(Trip = u32))]
+    /// # impl Journey {
+    /// #     #[start]
+    /// #     fn begun(&mut self, _: &Begun) {
+    /// #         self.legs = 2;
+    /// #     }
+    /// # }
+    /// #
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// # let app = Dispatcher::builder().module(module()).store(Memory::new()).build().await?;
+    /// # for trip in [7, 30] {
+    /// #     app.execute(Begin { trip }).await?;
+    /// # }
+    /// # app.wait_until_idle(Duration::from_secs(5)).await?;
+    /// assert_eq!(app.process_ids("trips", None, None).await?, ["30", "7"]);
+    /// assert_eq!(app.process_ids("trips", Some("30"), None).await?, ["7"]);
+    /// let trip = app.process_json("trips", "7")?.await?;
+    /// assert_eq!(trip.map(|it| it.state["legs"].clone()), Some(2.into()));
+    /// assert!(app.process_json("trips", "8")?.await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no process manager with this name, the actor may not look at its instances, or the store fails.
+    pub async fn process_ids(
+        &self,
+        name: &str,
+        after: Option<&str>,
+        actor: Option<&Actor>,
+    ) -> Result<Vec<String>, QueryError> {
+        self.inner.process_ids(name, after, actor).await
     }
 
     /// Reads the events that match, with their metadata. The authorizer is asked if

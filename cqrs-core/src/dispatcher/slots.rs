@@ -61,12 +61,7 @@ impl<S> Slots<S> {
     pub(super) fn named(&self, kind: &'static str, name: &str) -> Result<&S, Unknown> {
         let number = self.numbers.get(name);
         let slot = number.and_then(|number| self.by_number.get(*number)?.filled());
-        slot.ok_or_else(|| Unknown {
-            kind,
-            // The name comes from a caller, and may have any length.
-            name: name.chars().take(80).collect(),
-            suggestion: nearest(self.numbers.keys().copied(), name),
-        })
+        slot.ok_or_else(|| Unknown::new(kind, name, self.numbers.keys().copied()))
     }
 }
 
@@ -100,6 +95,22 @@ impl<S> FromIterator<NewSlot<S>> for Slots<S> {
 #[cold]
 fn cast<T: Copy + 'static>(run: &(dyn Any + Send + Sync)) -> Option<T> {
     run.downcast_ref().copied()
+}
+
+impl Unknown {
+    /// The error about a name that is none of the known ones.
+    pub(super) fn new(
+        kind: &'static str,
+        name: &str,
+        known: impl Iterator<Item = &'static str>,
+    ) -> Self {
+        Self {
+            kind,
+            // The name comes from a caller, and may have any length.
+            name: name.chars().take(80).collect(),
+            suggestion: nearest(known, name),
+        }
+    }
 }
 
 /// The known name that is most similar to a misspelled one.

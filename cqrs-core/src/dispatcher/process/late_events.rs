@@ -2,12 +2,11 @@ use super::instance::Instance;
 use super::process_call::ProcessCall;
 use crate::dispatcher::Inner;
 use crate::error::{Failure, QueryError, Result};
-use crate::handler::ProcessManager;
 use crate::registry::ProcessEntry;
 use crate::store::{Position, Shard, Slices};
 use crate::subscription::{ShardProgress, SubscriptionKind};
 
-impl<P: ProcessManager> ProcessCall<'_, P> {
+impl<P> ProcessCall<'_, P> {
     /// Number of events with this id that no step has handled: those after the end of the instance, as
     /// [`Process::late`](super::Process::late) counts them, and those that came while it had not begun. These are in
     /// the log alone, which is read for that, also those from before the process manager was there.
@@ -15,7 +14,7 @@ impl<P: ProcessManager> ProcessCall<'_, P> {
     /// # Errors
     /// As those of the call.
     pub async fn late(self) -> Result<u64, QueryError> {
-        let (entry, inner) = (Self::ENTRY, &self.dispatcher.inner);
+        let (entry, inner) = (self.entry, &self.dispatcher.inner);
         self.permit()?;
         let key = self.key()?;
         // Before the instance: what is handled meanwhile has not found it missing.

@@ -8,8 +8,8 @@ use super::instance::Instance;
 use super::steps::{ProcessSteps, Unhandled};
 use super::table::InstanceTable;
 use crate::auth::{Action, Actor};
-use crate::dispatcher::{Dispatcher, History};
-use crate::error::{Failure, QueryError};
+use crate::dispatcher::{Dispatcher, History, Inner};
+use crate::error::{Failure, QueryError, Unknown};
 use crate::handler::ProcessManager;
 use crate::message::AggregateId;
 use crate::panic::panic_message;
@@ -22,6 +22,7 @@ use crate::{CommandId, Timestamp};
 #[must_use = "the instance is read when the call is awaited"]
 pub struct ProcessCall<'d, P> {
     pub(super) dispatcher: &'d Dispatcher,
+    pub(super) entry: &'static ProcessEntry,
     /// The id's text, or the message of its `Display`'s panic.
     key: Result<String, String>,
     actor: Option<Actor>,
@@ -70,12 +71,27 @@ impl<'d, P: ProcessManager<Id: AggregateId>> ProcessCall<'d, P> {
         let key = catch_unwind(AssertUnwindSafe(|| id.tag(P::KEY).id().to_owned()));
         Self {
             dispatcher,
+            entry: const { &ProcessEntry::of::<P>() },
             key: key.map_err(|panic| panic_message(&*panic)),
             actor: None,
             of: PhantomData,
         }
     }
+}
 
+impl<'d> ProcessCall<'d, Value> {
+    pub(crate) fn named(dispatcher: &'d Dispatcher, name: &str, id: &str) -> Result<Self, Unknown> {
+        Ok(Self {
+            dispatcher,
+            entry: dispatcher.inner.process_named(name)?,
+            key: Ok(id.to_owned()),
+            actor: None,
+            of: PhantomData,
+        })
+    }
+}
+
+impl<P> ProcessCall<'_, P> {
     /// Sets the actor that looks at the instance. Defaults to none. The authorizer is asked if
     /// [`Builder::log_permission`](crate::app::Builder::log_permission) names a permission, since the state is
     /// folded from the events of the log.
@@ -83,18 +99,13 @@ impl<'d, P: ProcessManager<Id: AggregateId>> ProcessCall<'d, P> {
         self.actor = Some(actor);
         self
     }
-}
-
-impl<P: ProcessManager> ProcessCall<'_, P> {
-    pub(super) const ENTRY: &'static ProcessEntry = const { &ProcessEntry::of::<P>() };
-
     /// The events with this id that the process manager takes, in order: also deadlines that were due, and
     /// rejections. Whether they were handled is another question.
     pub fn history(&self) -> History {
         let steps = self.steps();
         let key = self.key.as_ref().map_err(String::clone);
         let query = key.map(|key| steps.query_of(&steps.tag(key)));
-        let history = History::of_process(self.dispatcher.inner.clone(), P::NAME, query);
+        let history = History::of_process(self.dispatcher.inner.clone(), self.entry.name, query);
         match &self.actor {
             Some(actor) => history.actor(actor.clone()),
             None => history,
@@ -102,14 +113,14 @@ impl<P: ProcessManager> ProcessCall<'_, P> {
     }
 
     fn steps(&self) -> ProcessSteps {
-        ProcessSteps::new(Self::ENTRY, &self.dispatcher.inner.conversions)
+        ProcessSteps::new(self.entry, &self.dispatcher.inner.conversions)
     }
 
     /// The text of the id.
     pub(super) fn key(&self) -> Result<String, Failure> {
         let key = self.key.clone();
         key.map_err(|message| Failure::FunctionPanicked {
-            function: format!("Display of an id of {}", P::NAME).into(),
+            function: format!("Display of an id of {}", self.entry.name).into(),
             event: None,
             message,
         })
@@ -119,21 +130,20 @@ impl<P: ProcessManager> ProcessCall<'_, P> {
     pub(super) fn permit(&self) -> Result<(), QueryError> {
         let inner = &self.dispatcher.inner;
         let permission = inner.log_permission;
-        inner.permit(Action::Read, P::NAME, permission, self.actor.as_ref())??;
+        inner.permit(
+            Action::Read,
+            self.entry.name,
+            permission,
+            self.actor.as_ref(),
+        )??;
         Ok(())
     }
 
     /// The instance, folded with the present code.
     pub(super) async fn load(&self, key: &str) -> Result<Option<Instance>, QueryError> {
         let inner = &self.dispatcher.inner;
-        let failed = |error: crate::error::Error| Failure::handler(P::NAME, error);
-        let main = inner.stores.views.main.clone();
-        let views = main.ok_or_else(|| {
-            Failure::from(StoreError::Unavailable {
-                reason: "the dispatcher has no view store".into(),
-            })
-        })?;
-        let table = InstanceTable::new(Self::ENTRY.stored_name(), views);
+        let failed = |error: crate::error::Error| Failure::handler(self.entry.name, error);
+        let table = inner.instances(self.entry)?;
         let loaded = table.load(vec![key.to_owned()]).await.map_err(failed)?;
         let Some(mut instance) = loaded.into_iter().next().flatten() else {
             return Ok(None);
@@ -157,18 +167,72 @@ impl<'d, P: ProcessManager> IntoFuture for ProcessCall<'d, P> {
     type IntoFuture = BoxFuture<'d, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            self.permit()?;
-            let instance = self.load(&self.key()?).await?;
-            let shown = instance.map(|instance| Process::of(instance, &self.steps()));
-            let instance = shown.transpose();
-            Ok(instance.map_err(|error| Failure::handler(P::NAME, error))?)
-        })
+        Box::pin(self.show(|state| P::restore(state)))
     }
 }
 
-impl<P: ProcessManager> Process<P> {
-    fn of(instance: Instance, steps: &ProcessSteps) -> crate::error::Result<Self> {
+impl<'d> IntoFuture for ProcessCall<'d, Value> {
+    /// As that of a typed call.
+    type Output = Result<Option<Process<Value>>, QueryError>;
+    type IntoFuture = BoxFuture<'d, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.show(|state| Ok(serde_json::from_slice(state)?)))
+    }
+}
+
+impl<P> ProcessCall<'_, P> {
+    async fn show(
+        self,
+        restore: fn(&[u8]) -> crate::error::Result<P>,
+    ) -> Result<Option<Process<P>>, QueryError> {
+        self.permit()?;
+        let instance = self.load(&self.key()?).await?;
+        let shown = instance.map(|instance| Process::of(instance, &self.steps(), restore));
+        let instance = shown.transpose();
+        Ok(instance.map_err(|error| Failure::handler(self.entry.name, error))?)
+    }
+}
+
+impl Inner {
+    /// The process manager with this name.
+    fn process_named(&self, name: &str) -> Result<&'static ProcessEntry, Unknown> {
+        let entries = self.plan.processes.iter().map(|it| it.entry);
+        let found = entries.clone().find(|entry| entry.name == name);
+        found.ok_or_else(|| Unknown::new("process manager", name, entries.map(|it| it.name)))
+    }
+
+    /// The stored instances of a process manager.
+    fn instances(&self, entry: &ProcessEntry) -> Result<InstanceTable, Failure> {
+        let main = self.stores.views.main.clone();
+        let views = main.ok_or_else(|| {
+            Failure::from(StoreError::Unavailable {
+                reason: "the dispatcher has no view store".into(),
+            })
+        })?;
+        Ok(InstanceTable::new(entry.stored_name(), views))
+    }
+
+    /// The ids of instances, in order, after one of them.
+    pub(crate) async fn process_ids(
+        &self,
+        name: &str,
+        after: Option<&str>,
+        actor: Option<&Actor>,
+    ) -> Result<Vec<String>, QueryError> {
+        let entry = self.process_named(name)?;
+        self.permit(Action::Read, entry.name, self.log_permission, actor)??;
+        let ids = self.instances(entry)?.ids(after.map(str::to_owned)).await;
+        Ok(ids.map_err(Failure::from)?)
+    }
+}
+
+impl<P> Process<P> {
+    fn of(
+        instance: Instance,
+        steps: &ProcessSteps,
+        restore: fn(&[u8]) -> crate::error::Result<P>,
+    ) -> crate::error::Result<Self> {
         let commands = instance.commands.iter().map(|command| PendingEffect {
             name: command.name.clone(),
             json: value(command.json.get()),
@@ -189,7 +253,7 @@ impl<P: ProcessManager> Process<P> {
             })
         });
         Ok(Self {
-            state: P::restore(instance.state.get().as_bytes())?,
+            state: restore(instance.state.get().as_bytes())?,
             started: instance.started.position,
             position: instance.position,
             ended: instance.ended.map(|ended| (ended.position, ended.time)),

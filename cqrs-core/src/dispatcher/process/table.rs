@@ -96,6 +96,16 @@ impl InstanceTable {
         instances.collect()
     }
 
+    /// The keys of a page of all instances, after a key, in the order of keys.
+    pub(super) async fn ids(&self, after: Option<String>) -> Result<Vec<String>, StoreError> {
+        let all = IndexRange {
+            index: DUE,
+            from: Bound::Unbounded,
+            to: Bound::Unbounded,
+        };
+        Ok(self.keys(all, after).await?.keys)
+    }
+
     /// The keys of instances that have commands to send, after a key, in the order of keys.
     pub(super) async fn unsent(
         &self,
