@@ -44,18 +44,20 @@ impl fmt::Display for Health {
                 "not ok: {failing} of {all}, the log ends at position {head}"
             )?;
         }
-        let calm = |it: &SubscriptionHealth| {
-            let is_calm = matches!(
-                it.state,
-                SubscriptionState::Running | SubscriptionState::Standby
-            );
-            is_calm && it.answered_by.is_none()
-        };
-        for health in subscriptions.iter().filter(|it| !calm(it)) {
+        for health in subscriptions.iter().filter(|it| !is_calm(it)) {
             write!(f, "\n{health}")?;
         }
         Ok(())
     }
+}
+
+/// Whether there is nothing to tell of it.
+fn is_calm(health: &SubscriptionHealth) -> bool {
+    let is_running = matches!(
+        health.state,
+        SubscriptionState::Running | SubscriptionState::Standby
+    );
+    is_running && health.answered_by.is_none()
 }
 
 impl Inner {

@@ -129,7 +129,10 @@ impl<'p> LockComparison<'p> {
             let of_name = locked.events.remove(*earlier);
             let renamed = of_name.or_else(|| locked.retired.remove(*earlier));
             if !known.was.contains(*earlier) && (renamed.is_some() || !is_new) {
-                self.change(format!("event `{earlier}` has the name `{name}` now"));
+                self.change(format!(
+                    "event `{earlier}` has the name `{name}` now: processes of the previous program do not see what is \
+                     recorded under it"
+                ));
             }
             if let Some(renamed) = renamed {
                 take_over(&mut known, renamed);

@@ -196,7 +196,7 @@ fn how_to_accept(worst: Severity) -> String {
             "downtime",
         ),
         Severity::Stored => (
-            "To accept this, if nothing that does not fit was ever stored",
+            "To accept this, if nothing that does not fit was ever stored, or it is folded again",
             "incompatible",
         ),
         Severity::Wrong => return "This cannot be accepted.".to_owned(),
