@@ -84,6 +84,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/idempotent-commands.md")]
     mod idempotent_commands {}
 
+    #[doc = include_str!("../docs/guides/authentication.md")]
+    mod authentication {}
+
     #[doc = include_str!("../docs/guides/authorization.md")]
     mod authorization {}
 

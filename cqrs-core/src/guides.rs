@@ -13,6 +13,7 @@ macro_rules! guides {
 
 guides! {
     aggregates: "aggregates.md",
+    authentication: "authentication.md",
     authorization: "authorization.md",
     cluster: "cluster.md",
     command_line: "command-line.md",

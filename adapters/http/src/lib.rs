@@ -12,6 +12,8 @@ mod events;
 mod failure;
 mod gateway;
 mod headers;
+#[cfg(feature = "jwt")]
+pub mod jwt;
 mod limits;
 mod options;
 mod panic;

@@ -80,6 +80,12 @@ impl Options {
         self
     }
 
+    /// Finds the actor of a request by its bearer token, in place of [`actor`](Self::actor).
+    #[cfg(feature = "jwt")]
+    pub fn bearer(self, tokens: crate::jwt::BearerTokens) -> Self {
+        self.actor(move |head| tokens.actor(head))
+    }
+
     /// Sets the maximum size of a body, in bytes. A larger one gets the status 413. Defaults to 1 MiB. The dispatcher has
     /// a limit of its own, [`max_message`](cqrs_core::app::Builder::max_message).
     pub fn max_body(mut self, bytes: usize) -> Self {

@@ -12,4 +12,6 @@ mod matches;
 mod page;
 mod queries;
 mod server;
+#[cfg(feature = "jwt")]
+mod tokens;
 mod watches;
