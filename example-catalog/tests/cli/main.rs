@@ -16,6 +16,8 @@ mod postgres;
 mod process;
 mod program;
 mod rebuild;
+#[cfg(unix)]
+mod schemathesis;
 mod send_and_ask;
 #[cfg(unix)]
 mod serve;

@@ -8,13 +8,13 @@ use crate::interrupted::{send_signal, spawn};
 use crate::program::Program;
 
 /// The program while it serves.
-struct Served {
+pub struct Served {
     child: Child,
-    address: String,
+    pub address: String,
 }
 
 impl Served {
-    fn start(program: &Program, arguments: &[&str]) -> Self {
+    pub fn start(program: &Program, arguments: &[&str]) -> Self {
         let mut all = arguments.to_vec();
         all.extend(["serve", "--listen", "127.0.0.1:0"]);
         Self::started(spawn(program, &all))
@@ -63,7 +63,7 @@ impl Served {
         )
     }
 
-    fn stop(self) -> Option<i32> {
+    pub fn stop(self) -> Option<i32> {
         send_signal("TERM", &self.child);
         let ended = self.child.wait_with_output().expect("it ends");
         assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
