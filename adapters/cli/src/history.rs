@@ -4,15 +4,13 @@ use std::time::Duration;
 use cqrs_core::app::{Model, NodeKind};
 use cqrs_core::error::Failure;
 use cqrs_core::store::{EventLogExt, EventQuery, EventQueryItem, EventType, Tag};
-use cqrs_core::{Actor, Dispatcher, Position, Recorded, Uuid};
-use serde_json::{Value, json};
+use cqrs_core::{Actor, Dispatcher, Position, Recorded};
 use tokio::time::sleep;
 
 use crate::args::HistoryArgs;
-use crate::columns::Column::{Left, Right};
-use crate::columns::Columns;
 use crate::error::CliError;
-use crate::out::{FAINT, escape_controls, print_json_line, print_line, time};
+use crate::events::{event_as_json, events_table};
+use crate::out::{print_json_line, print_line};
 use crate::signal::Signal;
 
 /// Time between two looks at the end of the log.
@@ -170,66 +168,5 @@ impl Shown<'_> {
         self.has_headings = true;
         print_line(text)?;
         Ok(())
-    }
-}
-
-/// An event as JSON.
-pub(crate) fn event_as_json(event: &Recorded) -> Value {
-    let tags: Vec<_> = event.data.tags.iter().map(Tag::as_str).collect();
-    json!({
-        "position": event.position.get(),
-        "time": event.meta.time.to_string(),
-        "type": event.data.event_type.as_str(),
-        "version": event.data.version,
-        "tags": tags,
-        "actor": event.meta.actor,
-        "id": event.meta.id.to_string(),
-        "correlation": event.meta.correlation.to_string(),
-        "causation": event.meta.causation.to_string(),
-        "data": event.data.json(),
-    })
-}
-
-/// Events in position order, each with its payload on a line of its own.
-pub fn events_table(events: &[Arc<Recorded>], full: bool) -> String {
-    let mut table = Columns::new([
-        ("POSITION", Right),
-        ("TIME", Left),
-        ("EVENT", Left),
-        ("ACTOR", Left),
-        ("CORRELATION", Left),
-        ("CAUSATION", Left),
-    ]);
-    for event in events {
-        table.row([
-            event.position.to_string(),
-            time(event.meta.time),
-            format!("{} v{}", event.data.event_type, event.data.version),
-            event
-                .meta
-                .actor
-                .as_deref()
-                .unwrap_or_default()
-                .replace('\n', " "),
-            id(event.meta.correlation, full),
-            id(event.meta.causation, full),
-        ]);
-    }
-    let mut lines = table.lines().into_iter();
-    let mut text: Vec<String> = lines.next().into_iter().collect();
-    for (line, event) in lines.zip(events) {
-        text.push(line);
-        let payload = escape_controls(&String::from_utf8_lossy(&event.data.payload));
-        text.push(format!("           {FAINT}{payload}{FAINT:#}"));
-    }
-    text.join("\n")
-}
-
-/// An id, or its last digits, which suffice to compare ids.
-fn id(id: Uuid, full: bool) -> String {
-    let id = id.to_string();
-    match id.char_indices().rev().nth(7) {
-        Some((end, _)) if !full => format!("..{}", &id[end..]),
-        _ => id,
     }
 }

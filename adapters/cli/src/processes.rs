@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::columns::Column::{Left, Right};
 use crate::columns::Columns;
 use crate::error::CliError;
-use crate::history::{event_as_json, events_table};
+use crate::events::{event_as_json, events_table};
 use crate::out::{HEADING, escape_controls, print_json, print_line, time};
 
 #[derive(Debug, Args)]
