@@ -9,7 +9,7 @@ fn root() -> PathBuf {
     root.canonicalize().expect("exists")
 }
 
-/// Every Markdown file below `directory`, except in build output and generated pages.
+/// Every Markdown file below `directory`, except in build output, installed tools and generated pages.
 fn pages(directory: &Path) -> Vec<PathBuf> {
     let mut pages = Vec::new();
     for entry in fs::read_dir(directory).expect("is a directory") {
@@ -18,6 +18,7 @@ fn pages(directory: &Path) -> Vec<PathBuf> {
         if path.is_dir()
             && name != "target"
             && name != ".git"
+            && name != ".tools"
             && !path.ends_with("cqrs-core/guides")
         {
             pages.extend(self::pages(&path));
