@@ -10,8 +10,11 @@ use tempfile::TempDir;
 /// What the script itself is made of.
 const SHELL: [&str; 3] = ["awk", "bash", "dirname"];
 
-/// Everything that the script looks for in `PATH`.
-const TOOLS: [&str; 17] = [
+/// Everything that the script looks for in `PATH`, or below the directory of the tools for documents.
+const TOOLS: [&str; 21] = [
+    "api/npm/node_modules/@asyncapi/parser/package.json",
+    "api/python/bin/openapi-spec-validator",
+    "api/python/bin/schemathesis",
     "cargo",
     "cargo-clippy",
     "cargo-deny",
@@ -26,6 +29,7 @@ const TOOLS: [&str; 17] = [
     "patroni",
     "pgbouncer",
     "postgres",
+    "prometheus",
     "umadb",
     "unshare",
     "valgrind",
@@ -41,6 +45,8 @@ fn program(name: &str) -> Option<PathBuf> {
 
 fn stub(directory: &Path, name: &str, script: &str) {
     let file = directory.join(name);
+    let folder = file.parent().expect("it has one");
+    fs::create_dir_all(folder).expect("can be made");
     fs::write(&file, format!("#!/usr/bin/env bash\n{script}\n")).expect("can be written");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("it is ours");
 }
@@ -60,6 +66,7 @@ fn setup(tools: &[&str]) -> Output {
     Command::new(machine.path().join("bash"))
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/setup"))
         .env("PATH", machine.path())
+        .env("CQRS_API_TOOLS", machine.path().join("api"))
         .env_remove("CC")
         .env_remove("CQRS_TEST_POSTGRES_URL")
         .env_remove("CQRS_UMADB")
@@ -90,6 +97,9 @@ fn what_is_missing_is_named_with_what_is_not_done_without_it() {
         "setup: no mdbook: scripts/book does not build the book. To get it: cargo install mdbook",
         "setup: no cargo-deny: deny.toml is not checked here. To get it: cargo install cargo-deny",
         "setup: no Chromium: pages are not tested in a browser. To get it: install chromium",
+        "setup: no Prometheus: metrics are not read by it. To get it: install prometheus",
+        "setup: no openapi-spec-validator and schemathesis: documents of HTTP are not validated",
+        "setup: no @asyncapi/parser: documents of events are not validated",
         "setup: no Graphviz: the graph of the flow map is not read by it. To get it: install graphviz",
         "setup: no unshare: SQLite is not tested on a full disk",
         "setup: no Patroni and etcd: clusters of PostgreSQL that fail over by themselves are not tested",
