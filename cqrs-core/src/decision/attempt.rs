@@ -183,7 +183,8 @@ impl Decisions {
                 self.bring_up_to_date(&mut loaded, slot).await?;
             }
             if let Some(since) = options.unchanged_since
-                && let Err(error) = self.check_unchanged(&loaded, since).await
+                // Boxed, so that the rare case does not enlarge the future of every command.
+                && let Err(error) = Box::pin(self.check_unchanged(&loaded, since)).await
             {
                 drop(loaded);
                 return found_or(error, sent_before().await);
