@@ -508,6 +508,8 @@ async fn the_first_event_of_a_parked_key_can_be_skipped() {
             assert_eq!((skipped[0].position, skipped.len()), (at, 1));
             assert_eq!(skipped[0].reason, "ticket 4711");
         }
+        // First where it is known already that they are not paused.
+        until_well(&apps[1..]).await;
         until_well(&apps).await;
         for app in &apps {
             let found = app.query(FindCart { cart: BAD }).after(&receipts[2]).await;
@@ -515,6 +517,42 @@ async fn the_first_event_of_a_parked_key_can_be_skipped() {
             assert_eq!((cart.items, cart.reserved), (vec![1, 3], vec![1, 3]));
         }
         cure(BAD);
+    })
+    .await;
+}
+
+/// The second one came after the checkpoint, which stays where it is while nothing is handled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_event_after_the_checkpoint_can_be_skipped() {
+    const BAD: u32 = 7_001;
+    on_each_twice(carts::module(), |builders| async {
+        let apps = build(builders).await;
+        fill(&apps[0], BAD, 1).await;
+        apps[0].wait_until_idle(LONG).await.expect("comes to rest");
+        poison().insert(BAD, Poison::Fails(2));
+        let second = fill(&apps[0], BAD, 2).await.first();
+        for name in ["carts", "reserving"] {
+            until_parked(&apps[1], name, 1).await;
+        }
+        let third = fill(&apps[0], BAD, 3).await.first();
+        assert_eq!(third, second.plus(1));
+        let subscriptions = apps[1].subscriptions();
+        subscriptions
+            .pause("carts", "ticket 4712")
+            .await
+            .expect("is paused");
+        for at in [second, third] {
+            let skipped = subscriptions.skip("carts", at, "ticket 4712").await;
+            skipped.expect("is skipped");
+        }
+        cure(BAD);
+        subscriptions.resume("carts").await.expect("goes on");
+        release(&apps[1], "reserving", BAD).await;
+        until_well(&apps[1..]).await;
+        until_well(&apps).await;
+        fill(&apps[0], BAD, 4).await;
+        until_well(&apps).await;
+        assert_eq!(items(&apps[1], BAD).await, [1, 4]);
     })
     .await;
 }

@@ -88,6 +88,7 @@ mod jars {
 
 /// Scales on which each coin is put.
 mod scales {
+    use std::collections::BTreeSet;
     use std::sync::LazyLock;
 
     use cqrs_core::prelude::*;
@@ -97,11 +98,14 @@ mod scales {
 
     cqrs_core::module!();
 
-    /// The coin that takes long.
-    pub static HEAVY: LazyLock<watch::Sender<Option<u32>>> = LazyLock::new(watch::Sender::default);
+    /// Coins, each of a jar.
+    type Coins = LazyLock<watch::Sender<BTreeSet<(u32, u32)>>>;
 
-    /// Whether it is on the scales.
-    pub static IS_WEIGHED: LazyLock<watch::Sender<bool>> = LazyLock::new(watch::Sender::default);
+    /// Those that take long.
+    pub static HEAVY: Coins = LazyLock::new(watch::Sender::default);
+
+    /// Those of them that are on the scales.
+    pub static WEIGHED: Coins = LazyLock::new(watch::Sender::default);
 
     #[derive(ReadModel, Clone, Default, Debug, Serialize, Deserialize)]
     pub struct Weight {
@@ -120,9 +124,11 @@ mod scales {
             let is_false = false_coins().get(&jar) == Some(&coin);
             ensure!(!is_false, Error::message("the coin is false"));
             let mut heavy = HEAVY.subscribe();
-            if *heavy.borrow() == Some(coin) {
-                IS_WEIGHED.send_replace(true);
-                heavy.wait_for(|it| *it != Some(coin)).await?;
+            if heavy.borrow().contains(&(jar, coin)) {
+                WEIGHED.send_modify(|coins| {
+                    coins.insert((jar, coin));
+                });
+                heavy.wait_for(|it| !it.contains(&(jar, coin))).await?;
             }
             let coins = vec![coin];
             weights.upsert(&jar, || Weight { jar, coins }, |it| it.coins.push(coin))
@@ -143,7 +149,7 @@ mod scales {
 }
 
 use jars::{Coins, PutCoins, false_coins};
-use scales::{HEAVY, IS_WEIGHED, Weighed};
+use scales::{HEAVY, WEIGHED, Weighed};
 
 /// Time that no test needs.
 const LONG: Duration = Duration::from_secs(60);
@@ -254,20 +260,71 @@ async fn what_a_release_has_handled_before_it_was_interrupted_is_not_handled_aga
         }
         false_coins().remove(&BAD);
         // After those that are committed together.
-        HEAVY.send_replace(Some(COINS));
-        IS_WEIGHED.send_replace(false);
+        let heavy = (BAD, COINS);
+        HEAVY.send_modify(|coins| {
+            coins.insert(heavy);
+        });
+        WEIGHED.send_modify(|coins| {
+            coins.remove(&heavy);
+        });
         let subscriptions = apps[1].subscriptions();
         let released = subscriptions.release("scales", BAD).await;
         released.expect("is released");
-        let mut is_weighed = IS_WEIGHED.subscribe();
-        let weighed = is_weighed.wait_for(|it| *it);
+        let mut on_scales = WEIGHED.subscribe();
+        let weighed = on_scales.wait_for(|coins| coins.contains(&heavy));
         drop(timeout(LONG, weighed).await.expect("in time"));
         subscriptions.retry("scales").await.expect("begins again");
         for app in &apps {
             let idle = timeout(SHORT, app.wait_until_idle(LONG)).await;
-            assert!(idle.is_err(), "events of a released id wait");
+            assert!(idle.is_err(), "events of a released id wait: {idle:?}");
         }
-        HEAVY.send_replace(None);
+        HEAVY.send_modify(|coins| {
+            coins.remove(&heavy);
+        });
+        none_is_parked(&apps[0], "scales").await;
+        let last = put(&apps[0], &[(BAD, COINS + 1)]).await;
+        let found = apps[1].query(Weighed { jar: BAD }).after(&last).await;
+        assert_eq!(found.ok(), Some((1..=COINS + 1).collect()));
+    })
+    .await;
+}
+
+/// The checkpoint is before these events, which were left out: others have come to rest after them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_newest_events_of_a_released_id_are_waited_for() {
+    const BAD: u32 = 6;
+    const COINS: u32 = 5;
+    on_each_twice(jars::module(), |builders| async {
+        let apps = build(builders.map(|it| it.module(scales::module()))).await;
+        false_coins().insert(BAD, 1);
+        let first = put(&apps[0], &[(BAD, 1)]).await;
+        until_parked_at(&apps[1], "scales", first.first()).await;
+        let all: Vec<_> = (2..=COINS).map(|coin| (BAD, coin)).collect();
+        put(&apps[0], &all).await;
+        for app in &apps {
+            app.wait_until_idle(LONG).await.expect("comes to rest");
+        }
+        false_coins().remove(&BAD);
+        let heavy = (BAD, COINS);
+        HEAVY.send_modify(|coins| {
+            coins.insert(heavy);
+        });
+        WEIGHED.send_modify(|coins| {
+            coins.remove(&heavy);
+        });
+        let subscriptions = apps[1].subscriptions();
+        let released = subscriptions.release("scales", BAD).await;
+        released.expect("is released");
+        let mut on_scales = WEIGHED.subscribe();
+        let weighed = on_scales.wait_for(|coins| coins.contains(&heavy));
+        drop(timeout(LONG, weighed).await.expect("in time"));
+        for app in &apps {
+            let idle = timeout(SHORT, app.wait_until_idle(LONG)).await;
+            assert!(idle.is_err(), "events of a released id wait: {idle:?}");
+        }
+        HEAVY.send_modify(|coins| {
+            coins.remove(&heavy);
+        });
         none_is_parked(&apps[0], "scales").await;
         let last = put(&apps[0], &[(BAD, COINS + 1)]).await;
         let found = apps[1].query(Weighed { jar: BAD }).after(&last).await;

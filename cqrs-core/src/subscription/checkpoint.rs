@@ -134,6 +134,15 @@ impl HeldCheckpoint {
         ShardSelection::new(partition, self.shard.slices, &self.ahead, &self.parked)
     }
 
+    /// The same as a process sees it that waits for another one. The events of a released key after the checkpoint are
+    /// to be handled, too, once those before it are.
+    pub(super) fn selection_of_others(&self) -> Option<ShardSelection> {
+        let partition = self.progress.info().partition;
+        let left_out = self.parked.iter().filter(|key| !key.is_released);
+        let parked: Vec<ParkedKey> = left_out.cloned().collect();
+        ShardSelection::new(partition, self.shard.slices, &self.ahead, &parked)
+    }
+
     /// The same, without events of parked keys that were skipped: such a one is right before the first one that
     /// waits.
     fn selection_to_resume(&self) -> Option<ShardSelection> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use super::selection::last_handled;
+use super::selection::{last_handled, next_event};
 use super::worker::{FIRST_PAGE_SIZE, dismissed};
 use super::{
     EventFailure, Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, SubscriptionPage,
@@ -18,6 +18,25 @@ use crate::store::{
 use crate::trace;
 
 impl Worker {
+    /// Moves the checkpoint to where the events of others are handled, if there are released keys. Those of the keys up
+    /// to there were left out, so they counted as done, also in other processes: they have to be handled before the
+    /// keys are like others.
+    pub(super) async fn pass_left_out(
+        &self,
+        checkpoint: &mut HeldCheckpoint,
+        from: Position,
+    ) -> Result<Position, Interruption> {
+        if !checkpoint.parked.iter().any(|key| key.is_released) {
+            return Ok(from);
+        }
+        // Otherwise the log may read up to a head that it knew before.
+        self.log.head().await?;
+        let (selection, query) = (checkpoint.selection(), self.progress.query());
+        let next = next_event(&*self.log, query, selection.as_ref(), (from, None)).await?;
+        checkpoint.commit_up_to(next.none_up_to).await?;
+        Ok(next.none_up_to)
+    }
+
     /// Handles the events of the released keys, up to where those of others are handled: to `from`. A key
     /// of which an event fails once more stays parked there.
     pub(super) async fn handle_released(
@@ -31,7 +50,7 @@ impl Worker {
         let released: Vec<ParkedKey> = checkpoint
             .parked
             .iter()
-            .filter(|parked| parked.is_released && !self.is_ahead(parked, from))
+            .filter(|parked| parked.is_released && !checkpoint.is_behind(parked, from))
             .cloned()
             .collect();
         for key in released {
@@ -63,24 +82,6 @@ impl Worker {
             }
         }
         Ok(())
-    }
-
-    /// Whether a released key has to wait until everything up to its first event is done. Parking it has left the
-    /// checkpoint before the event that failed, which other keys have to handle, and that was skipped since. If
-    /// the key were not parked any more, it would get the event again.
-    fn is_ahead(&self, key: &ParkedKey, from: Position) -> bool {
-        let partition = self.progress.info().partition;
-        partition.is_some_and(|it| it.each) && key.first.before() > from
-    }
-
-    /// Whether a released key that was ahead before a page is not after it.
-    pub(super) fn has_reached_released(
-        &self,
-        checkpoint: &HeldCheckpoint,
-        (from, to): (Position, Position),
-    ) -> bool {
-        let mut released = checkpoint.parked.iter().filter(|it| it.is_released);
-        released.any(|it| self.is_ahead(it, from) && !self.is_ahead(it, to))
     }
 
     async fn handle_key(
@@ -225,6 +226,18 @@ impl HeldCheckpoint {
         let ahead = self.ahead.iter();
         let of_slice = ahead.filter(|ahead| ahead.slices.contains(key.slice()));
         of_slice.map(last_handled).fold(from, Position::max)
+    }
+
+    /// Whether a released key has to wait until everything up to its first event is done: the one before that was
+    /// skipped, and may be after the checkpoint. If the key were not parked any more, it would get that event again.
+    fn is_behind(&self, key: &ParkedKey, from: Position) -> bool {
+        key.first.before() > self.done_up_to(key, from)
+    }
+
+    /// Whether a released key that had to wait at `from` does not any more at `to`.
+    pub(super) fn has_reached_released(&self, (from, to): (Position, Position)) -> bool {
+        let mut released = self.parked.iter().filter(|it| it.is_released);
+        released.any(|it| self.is_behind(it, from) && !self.is_behind(it, to))
     }
 
     /// Has the events of a key handled like those of others from now on.

@@ -8,7 +8,7 @@ use super::selection::next_event;
 use super::shard_progress::CheckpointReading;
 use super::worker::unless;
 use super::{HeldCheckpoint, ShardSelection, Worker};
-use crate::store::{Checkpoint, Epoch, Incarnation, Position, StoreError};
+use crate::store::{Checkpoint, Epoch, Incarnation, ParkedKey, Position, StoreError};
 
 /// The pauses between two reads of a checkpoint that somebody waits for, and another process moves.
 const MIN_PAUSE: Duration = Duration::from_millis(2);
@@ -34,6 +34,8 @@ pub(super) struct Standby<'w> {
     verified: Option<Incarnation>,
     /// The position of the checkpoint that was read last.
     read: Position,
+    /// The epoch of the last roster.
+    epoch: Option<Epoch>,
     /// What is known of the events after the checkpoint.
     empty: EmptyRange,
 }
@@ -42,6 +44,9 @@ pub(super) struct Standby<'w> {
 #[derive(Default)]
 struct EmptyRange {
     selection: Option<ShardSelection>,
+    /// The epoch of the last roster before the look. In another one, an operator may have moved the checkpoint back, or
+    /// released a key whose events were left out.
+    epoch: Option<Epoch>,
     from: Position,
     up_to: Position,
 }
@@ -52,6 +57,7 @@ impl<'w> Standby<'w> {
             worker,
             verified: None,
             read: Position::START,
+            epoch: None,
             empty: EmptyRange::default(),
         }
     }
@@ -160,12 +166,14 @@ impl<'w> Standby<'w> {
                 (self.read().await?, as_of)
             }
         };
+        let epoch = rostered.map(|(epoch, _)| epoch);
         // The log may have been read further from there.
-        let reached = if position == self.empty.from {
+        let reached = if position == self.empty.from && epoch == self.empty.epoch {
             position.max(self.empty.up_to)
         } else {
             position
         };
+        self.epoch = epoch;
         if progress.mark_standby((reached, as_of), incarnation) {
             progress.mark_checkpoint(position, incarnation);
         }
@@ -194,11 +202,15 @@ impl<'w> Standby<'w> {
         let incarnation = progress.view_incarnation();
         let checkpoint = self.worker.checkpoint(Epoch::UNCLAIMED).await?;
         let position = self.verify(&checkpoint).await?;
-        let selection = checkpoint.selection();
+        let selection = checkpoint.selection_of_others();
         // The checkpoint may have moved back.
-        if self.empty.selection != selection || position < self.empty.from {
+        if self.empty.selection != selection
+            || self.empty.epoch != self.epoch
+            || position < self.empty.from
+        {
             self.empty = EmptyRange {
                 selection,
+                epoch: self.epoch,
                 from: position,
                 up_to: position,
             };
@@ -206,15 +218,33 @@ impl<'w> Standby<'w> {
         self.empty.from = position;
         let EmptyRange {
             selection, up_to, ..
-        } = &mut self.empty;
+        } = &self.empty;
         let range = (position.max(*up_to), None);
         let next = next_event(&**log, progress.query(), selection.as_ref(), range).await?;
-        *up_to = next.none_up_to;
-        progress.mark_standby((*up_to, CheckpointReading::Look(number)), incarnation);
+        // Of the events that were left out, the newest may not be handled before the key is like others.
+        if self.was_released_since(&checkpoint).await? {
+            return Ok(());
+        }
+        let up_to = next.none_up_to;
+        self.empty.up_to = up_to;
+        progress.mark_standby((up_to, CheckpointReading::Look(number)), incarnation);
         progress.mark_looked(number);
         progress.mark_pending(next.event.is_some(), self.worker.following.stuck_after);
         progress.mark_checkpoint(position, incarnation);
         Ok(())
+    }
+
+    /// Whether a key that was parked then is not any more, or is released.
+    async fn was_released_since(&self, earlier: &HeldCheckpoint) -> Result<bool, StoreError> {
+        if earlier.parked.iter().all(|key| key.is_released) {
+            return Ok(false);
+        }
+        let HeldCheckpoint { parked, .. } = self.worker.checkpoint(Epoch::UNCLAIMED).await?;
+        let mut left_out = earlier.parked.iter().filter(|key| !key.is_released);
+        Ok(left_out.any(|key| {
+            let mut now = parked.iter().filter(|now| now.key == key.key);
+            now.all(|now| now.is_released)
+        }))
     }
 
     /// The position of the checkpoint.

@@ -268,9 +268,13 @@ impl Worker {
         backoff.progressed(start);
         trace::follows(&self.progress.shard().subscription, start);
         // A position of another log must not count as reached in this one.
-        let Resumption { from, head } = checkpoint.resume(self.progress.query()).await?;
+        let Resumption {
+            from: resumed,
+            head,
+        } = checkpoint.resume(self.progress.query()).await?;
         checkpoint.caught_up = head;
-        if head == from {
+        let from = self.pass_left_out(&mut checkpoint, resumed).await?;
+        if head <= from {
             // No event is left, so an earlier failure no longer applies.
             checkpoint.mark_reached(from);
         } else {
@@ -344,7 +348,7 @@ impl Worker {
             let handled = self.handle(follower, page, &mut checkpoint).await;
             let PageOutcome { to, failure } = handled?;
             checkpoint.handled(page, to).await?;
-            if failure.is_none() && self.has_reached_released(&checkpoint, (page.from, to)) {
+            if failure.is_none() && checkpoint.has_reached_released((page.from, to)) {
                 checkpoint.settle().await?;
                 checkpoint.commit_up_to(to).await?;
                 return Err(Interruption::KeyParked);

@@ -144,6 +144,8 @@ async fn fail(app: &Dispatcher) {
     AT_HOME.send_replace(Some(false));
     let grown = refused.wait_for(|count| *count > before).await;
     grown.expect("it fails");
+    // Once that is known, too. A failure that is noticed after the release would park it again.
+    idle(app).await;
     assert_eq!(parked(app, "errands").await.len(), 1);
 }
 
