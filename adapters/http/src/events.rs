@@ -19,6 +19,7 @@ use crate::failure;
 use crate::gateway::Gateway;
 use crate::headers::last_event_id;
 use crate::problem::Problem;
+use crate::stream_sender::{StreamSender, StreamSource};
 use crate::watch::{KEEP_ALIVE, problem_event};
 
 /// Number of events that are read at once. They are sent before the next ones are read.
@@ -26,6 +27,7 @@ const PAGE: usize = 100;
 
 /// The log as it is sent over one connection.
 struct Sent {
+    sender: StreamSender,
     feed: EventFeed,
     /// The events that were read and not sent yet.
     page: VecDeque<Event>,
@@ -62,7 +64,8 @@ pub(crate) async fn answer(
         return Err(Problem::new(status, "method", detail).allow("GET"));
     }
     let (head, _) = request.into_parts();
-    let actor = gateway.actor(&head)?;
+    // Nobody reads the log of a server that has no permission for it, whoever it is.
+    gateway.actor(&head)?;
     let dispatcher = &gateway.dispatcher;
     if dispatcher.log_permission().is_none() {
         tracing::error!(
@@ -72,7 +75,8 @@ pub(crate) async fn answer(
         return Err(Problem::new(StatusCode::FORBIDDEN, "denied", detail));
     }
     // Before the first page, so that a reader who may not read gets a status and no stream.
-    gateway.permit_log(actor.as_ref())?;
+    let sender = StreamSender::admit(&gateway, head, StreamSource::Log)?;
+    let head = sender.head();
     let filter = EventFilter::read(head.uri.query().unwrap_or_default())?;
     let after = last_event_id(&head.headers)?.or(filter.after);
     let permit = gateway.watches.take()?;
@@ -80,10 +84,11 @@ pub(crate) async fn answer(
     if let Some(position) = after {
         feed = feed.after(position);
     }
-    if let Some(actor) = actor {
-        feed = feed.actor(actor);
+    if let Some(actor) = sender.actor() {
+        feed = feed.actor(actor.clone());
     }
     let sent = Sent {
+        sender,
         feed,
         page: VecDeque::new(),
         is_over: false,
@@ -105,11 +110,12 @@ impl Sent {
         if self.is_over {
             return None;
         }
-        match self.feed.next(PAGE).await {
+        let page = self.sender.next(self.feed.next(PAGE)).await;
+        match page.and_then(|page| page.map_err(|error| failure::of_query(&error))) {
             Ok(page) => self.page = events(&page),
-            Err(error) => {
+            Err(problem) => {
                 self.is_over = true;
-                return Some(problem_event(&failure::of_query(&error)));
+                return Some(problem_event(&problem));
             }
         }
         self.page.pop_front()

@@ -5,10 +5,11 @@ use axum::extract::RawPathParams;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::http::request::Parts;
 use cqrs_core::app::NodeKind;
+use cqrs_core::error::QueryErrorKind;
 use cqrs_core::store::EventQuery;
 use cqrs_core::{Actor, Dispatcher};
 
-use crate::actor::Authenticate;
+use crate::actor::{Authenticate, Sender};
 use crate::failure;
 use crate::limits::{Limits, Permits};
 use crate::problem::Problem;
@@ -50,8 +51,22 @@ impl Gateway {
         }
     }
 
-    pub(crate) fn actor(&self, head: &Parts) -> Result<Option<Actor>, Problem> {
+    pub(crate) fn sender(&self, head: &Parts) -> Result<Sender, Problem> {
         (self.authenticate)(head).map_err(Problem::from)
+    }
+
+    pub(crate) fn actor(&self, head: &Parts) -> Result<Option<Actor>, Problem> {
+        self.sender(head).map(|sender| sender.actor)
+    }
+
+    /// Checks that the actor may ask the query with this name, if there is one.
+    pub(crate) fn permit_query(&self, name: &str, actor: Option<&Actor>) -> Result<(), Problem> {
+        match self.dispatcher.permit_query(name, actor) {
+            Err(error) if !matches!(error.kind(), QueryErrorKind::Unknown(_)) => {
+                Err(failure::of_query(&error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Checks that the actor may read the log.

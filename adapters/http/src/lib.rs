@@ -24,6 +24,7 @@ mod query_string;
 mod question;
 mod request_body;
 mod running_keys;
+mod stream_sender;
 mod watch;
 
 pub use actor::Unauthenticated;

@@ -7,7 +7,7 @@ use axum::routing::any;
 use cqrs_core::{Actor, Dispatcher};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::actor::{Authenticate, Unauthenticated};
+use crate::actor::{Authenticate, Sender, Unauthenticated};
 use crate::gateway::{Gateway, NAME};
 use crate::limits::Limits;
 use crate::{command, events, panic, query};
@@ -53,7 +53,12 @@ impl Options {
     /// The default options.
     pub fn new() -> Self {
         Self {
-            authenticate: Box::new(|_| Ok(None)),
+            authenticate: Box::new(|_| {
+                Ok(Sender {
+                    actor: None,
+                    expiry: None,
+                })
+            }),
             limits: Limits {
                 max_body: 1 << 20,
                 timeout: Duration::from_secs(30),
@@ -70,20 +75,29 @@ impl Options {
         }
     }
 
-    /// Sets the function that finds the actor of a request. It runs before the body is read. Without one, there are no
-    /// actors, and the dispatcher's authorizer decides what they may do.
+    /// Sets the function that finds the actor of a request. It runs before the body is read, and every five seconds while a
+    /// watch or a feed is open, which ends when the function refuses the request or finds another actor. Without one, there
+    /// are no actors, and the dispatcher's authorizer decides what they may do.
     pub fn actor<F>(mut self, authenticate: F) -> Self
     where
         F: Fn(&Parts) -> Result<Option<Actor>, Unauthenticated> + Send + Sync + 'static,
     {
-        self.authenticate = Box::new(authenticate);
+        self.authenticate = Box::new(move |head| {
+            let actor = authenticate(head)?;
+            Ok(Sender {
+                actor,
+                expiry: None,
+            })
+        });
         self
     }
 
-    /// Finds the actor of a request by its bearer token, in place of [`actor`](Self::actor).
+    /// Finds the actor of a request by its bearer token, in place of [`actor`](Self::actor). A watch or a feed ends
+    /// when the token expires.
     #[cfg(feature = "jwt")]
-    pub fn bearer(self, tokens: crate::jwt::BearerTokens) -> Self {
-        self.actor(move |head| tokens.actor(head))
+    pub fn bearer(mut self, tokens: crate::jwt::BearerTokens) -> Self {
+        self.authenticate = Box::new(move |head| tokens.sender(head));
+        self
     }
 
     /// Sets the maximum size of a body, in bytes. A larger one gets the status 413. Defaults to 1 MiB. The dispatcher has

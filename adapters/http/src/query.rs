@@ -15,6 +15,7 @@ use crate::headers::min_positions;
 use crate::problem::Problem;
 use crate::query_string::QueryString;
 use crate::question::{Fields, Question};
+use crate::stream_sender::{StreamSender, StreamSource};
 use crate::{failure, request_body, watch};
 
 /// The method of safe requests with a body (`draft-ietf-httpbis-safe-method-w-body`).
@@ -53,7 +54,9 @@ pub(crate) async fn answer(
     // Not while the body comes, so that slow senders do not keep others out.
     if is_watch {
         let permit = gateway.watches.take()?;
-        return watch::stream(&gateway, question, &head, permit);
+        let source = StreamSource::Query(question.name.clone());
+        let sender = StreamSender::admit(&gateway, head, source)?;
+        return watch::stream(&gateway, question, sender, permit);
     }
     let _permit = gateway.requests.take()?;
     let limit = gateway.limits.timeout;

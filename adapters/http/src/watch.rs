@@ -3,11 +3,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::header::CACHE_CONTROL;
-use axum::http::request::Parts;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use cqrs_core::QueryError;
 use cqrs_core::app::{Answer, Watch};
+use cqrs_core::error::QueryErrorKind;
 use futures_util::stream::unfold;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,6 +17,7 @@ use crate::gateway::Gateway;
 use crate::headers::{Place, last_event_id};
 use crate::problem::Problem;
 use crate::question::Question;
+use crate::stream_sender::StreamSender;
 
 /// Time between two comments that keep the connection alive.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -24,32 +25,40 @@ pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A query that is watched over one connection.
 struct Watched {
     gateway: Arc<Gateway>,
-    question: Question,
-    watch: Watch<Value>,
+    sender: StreamSender,
+    asked: Asked,
+    is_over: bool,
     /// It counts as one of the watches until it is over.
     _permit: OwnedSemaphorePermit,
 }
 
+/// The query itself.
+struct Asked {
+    question: Question,
+    watch: Watch<Value>,
+}
+
 /// All answers to a query, as server-sent events: each with its position as id, by which the sender goes on later. An
-/// error is an event of its own, with the problem.
+/// error is an event of its own, with the problem. That the sender may not have the next answer is the last one.
 pub(crate) fn stream(
     gateway: &Arc<Gateway>,
     mut question: Question,
-    head: &Parts,
+    sender: StreamSender,
     permit: OwnedSemaphorePermit,
 ) -> Result<Response, Problem> {
-    question
-        .places
-        .extend(last_event_id(&head.headers)?.map(Place::Position));
+    let last = last_event_id(&sender.head().headers)?;
+    question.places.extend(last.map(Place::Position));
+    let watch = question.watch(gateway);
     let watched = Watched {
         gateway: gateway.clone(),
-        watch: question.watch(gateway),
-        question,
+        sender,
+        asked: Asked { question, watch },
+        is_over: false,
         _permit: permit,
     };
     let events = unfold(watched, |mut watched| async {
-        let answer = watched.next().await?;
-        Some((Ok::<_, Infallible>(event(answer)), watched))
+        let event = watched.next().await?;
+        Some((Ok::<_, Infallible>(event), watched))
     });
     let stream = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     Ok(([(CACHE_CONTROL, "no-store")], stream).into_response())
@@ -73,12 +82,33 @@ impl Question {
 }
 
 impl Watched {
-    async fn next(&mut self) -> Option<Result<Answer<Value>, QueryError>> {
+    async fn next(&mut self) -> Option<Event> {
+        if self.is_over {
+            return None;
+        }
+        let answer = self.asked.next(&self.gateway);
+        match self.sender.next(answer).await {
+            Ok(None) => None,
+            Ok(Some(Ok(answer))) => Some(event(&answer)),
+            Ok(Some(Err(error))) => {
+                self.is_over = matches!(error.kind(), QueryErrorKind::Denied(_));
+                Some(problem_event(&failure::of_query(&error)))
+            }
+            Err(problem) => {
+                self.is_over = true;
+                Some(problem_event(&problem))
+            }
+        }
+    }
+}
+
+impl Asked {
+    async fn next(&mut self, gateway: &Gateway) -> Option<Result<Answer<Value>, QueryError>> {
         loop {
             let answer = self.watch.next().await?;
             match answer {
                 Err(error) if self.question.fields.may_be_text(&error) => {
-                    self.watch = self.question.watch(&self.gateway);
+                    self.watch = self.question.watch(gateway);
                 }
                 answer => return Some(answer),
             }
@@ -86,14 +116,11 @@ impl Watched {
     }
 }
 
-fn event(answer: Result<Answer<Value>, QueryError>) -> Event {
-    match answer {
-        Ok(answer) => Event::default()
-            .event("answer")
-            .id(answer.position.to_string())
-            .data(answer.output.to_string()),
-        Err(error) => problem_event(&failure::of_query(&error)),
-    }
+fn event(answer: &Answer<Value>) -> Event {
+    Event::default()
+        .event("answer")
+        .id(answer.position.to_string())
+        .data(answer.output.to_string())
 }
 
 /// A problem within a stream.

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::inner::{Inner, QuerySlot};
 use super::query::QueryOptions;
-use super::{Caller, ExecuteCall, QueryCall, Receipt};
+use super::{Caller, Dispatcher, ExecuteCall, QueryCall, Receipt};
+use crate::auth::Actor;
 use crate::decision::{CallOptions, CommandSlot};
 use crate::error::{CommandError, QueryError, Rejected};
 use crate::handler::QueryResult;
@@ -18,6 +19,20 @@ use crate::trace;
 pub struct Named<'d> {
     pub(super) name: &'d str,
     pub(super) json: &'d [u8],
+}
+
+impl Dispatcher {
+    /// Asks the authorizer whether the actor may ask the query with this wire name, which is not asked. For adapters that
+    /// have to know it before the first answer, or while nothing changes.
+    ///
+    /// # Errors
+    /// If it is denied, there is no such query, or the authorizer panics.
+    pub fn permit_query(&self, name: &str, actor: Option<&Actor>) -> Result<(), QueryError> {
+        let entry = self.inner.queries.named("query", name)?.entry;
+        Ok(self
+            .inner
+            .authorize(entry.message, entry.permission, actor)??)
+    }
 }
 
 impl<'d> IntoFuture for ExecuteCall<'d, Named<'d>> {

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -14,7 +14,7 @@ use super::key_set::{Key, KeySource};
 use super::refusal::Refusal;
 use super::role::ROLE;
 use super::setup_error::SetupError;
-use crate::actor::Unauthenticated;
+use crate::actor::{Expiry, Sender, Unauthenticated};
 
 /// Maximum leeway: a token that expired longer ago has no business here.
 const MAX_LEEWAY: Duration = Duration::from_secs(3600);
@@ -119,14 +119,35 @@ impl BearerTokens {
     /// # Errors
     /// If the token is missing or not valid.
     pub fn actor(&self, head: &Parts) -> Result<Option<Actor>, Unauthenticated> {
+        self.sender(head).map(|sender| sender.actor)
+    }
+
+    pub(crate) fn sender(&self, head: &Parts) -> Result<Sender, Unauthenticated> {
         let Some(token) = bearer_token(&head.headers)? else {
             if self.is_optional {
-                return Ok(None);
+                return Ok(Sender {
+                    actor: None,
+                    expiry: None,
+                });
             }
             return Err(Refusal::Missing.into());
         };
         let claims = self.verify(token)?;
-        Ok(Some(self.actor_of(&claims)?))
+        Ok(Sender {
+            actor: Some(self.actor_of(&claims)?),
+            expiry: self.expiry_of(&claims),
+        })
+    }
+
+    /// The time from which the token is refused. `None` if it is beyond what can be expressed.
+    fn expiry_of(&self, claims: &Map<String, Value>) -> Option<Expiry> {
+        let seconds = claims.get("exp").and_then(Value::as_f64)?;
+        let since_1970 = Duration::try_from_secs_f64(seconds).ok()?;
+        let expiry = UNIX_EPOCH.checked_add(since_1970)?;
+        Some(Expiry {
+            time: expiry.checked_add(self.leeway)?,
+            refusal: Refusal::Expired.into(),
+        })
     }
 
     fn source(mut self, source: KeySource) -> Result<Self, SetupError> {

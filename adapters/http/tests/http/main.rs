@@ -12,6 +12,7 @@ mod matches;
 mod page;
 mod queries;
 mod server;
+mod stream_ends;
 #[cfg(feature = "jwt")]
 mod tokens;
 mod watches;

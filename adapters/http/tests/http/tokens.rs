@@ -67,18 +67,18 @@ impl Shop {
     }
 }
 
-fn tokens() -> BearerTokens {
+pub fn tokens() -> BearerTokens {
     let tokens = BearerTokens::new("shop").issuer("https://id.example");
     tokens.hs256(SECRET).expect("is long enough")
 }
 
-fn now() -> u64 {
+pub fn now() -> u64 {
     let time = SystemTime::now().duration_since(UNIX_EPOCH);
     time.expect("is after 1970").as_secs()
 }
 
 /// The claims of a closer of accounts, with these changes. `null` takes one away.
-fn claims(changes: Value) -> Value {
+pub fn claims(changes: Value) -> Value {
     let mut claims = json!({
         "sub": "ann", "aud": "shop", "iss": "https://id.example", "exp": now() + 600,
         "roles": ["closer"],
@@ -95,7 +95,7 @@ fn secret() -> EncodingKey {
     EncodingKey::from_secret(SECRET).expect("is a key")
 }
 
-fn signed(claims: &Value) -> String {
+pub fn signed(claims: &Value) -> String {
     encode(&Header::default(), claims, &secret()).expect("is signed")
 }
 

@@ -87,16 +87,17 @@ async fn a_watched_query_tells_each_change_and_goes_on_later() {
 async fn an_error_is_an_event() {
     let (app, _) = in_memory().await;
     let server = Server::start(app).await;
-    for path in [
-        "queries/Secret",
-        "queries/Nothing",
-        "queries/Repeat?text=1&label=2",
-    ] {
+    for path in ["queries/Nothing", "queries/Repeat?text=1&label=2"] {
         let mut events = Events::of(server.get(path)).await;
         let fields = events.next().await.expect("tells");
         assert_eq!(fields[0], ("event".to_owned(), "problem".to_owned()));
         assert!(fields[1].1.contains("urn:cqrs:problem:"), "{fields:?}");
     }
+    // Who may not ask it has no stream: a browser would connect again and again.
+    let denied = server.get("queries/SecretBalance?account=1");
+    let denied = denied.header("accept", "text/event-stream");
+    let (status, kind, _) = problem(denied).await;
+    assert_eq!((status, &*kind), (403, "denied"));
 }
 
 #[tokio::test]
