@@ -11,8 +11,9 @@ use tempfile::TempDir;
 const SHELL: [&str; 3] = ["awk", "bash", "dirname"];
 
 /// Everything that the script looks for in `PATH`, or below the directory of the tools for documents.
-const TOOLS: [&str; 21] = [
+const TOOLS: [&str; 22] = [
     "api/npm/node_modules/@asyncapi/parser/package.json",
+    "api/npm/node_modules/axe-core/package.json",
     "api/python/bin/openapi-spec-validator",
     "api/python/bin/schemathesis",
     "cargo",
@@ -100,6 +101,7 @@ fn what_is_missing_is_named_with_what_is_not_done_without_it() {
         "setup: no Prometheus: metrics are not read by it. To get it: install prometheus",
         "setup: no openapi-spec-validator and schemathesis: documents of HTTP are not validated",
         "setup: no @asyncapi/parser: documents of events are not validated",
+        "setup: no axe-core: pages are not checked for those who cannot see or point",
         "setup: no Graphviz: the graph of the flow map is not read by it. To get it: install graphviz",
         "setup: no unshare: SQLite is not tested on a full disk",
         "setup: no Patroni and etcd: clusters of PostgreSQL that fail over by themselves are not tested",

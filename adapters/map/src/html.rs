@@ -164,20 +164,21 @@ impl FlowMap {
         out.push_str("</p>");
         docs(out, node.docs);
         if !node.fields.is_empty() {
-            out.push_str("<dl class=\"fields\">");
+            out.push_str("<ul class=\"fields\">");
             for field in &node.fields {
                 let (name, ty) = (escape(field.name), escape(field.ty));
-                let _ = write!(out, "<dt><code>{name}: {ty}</code></dt>");
+                let _ = write!(out, "<li><code>{name}: {ty}</code>");
                 let mut text = inline(field.docs);
                 if let Some(aggregate) = field.aggregate {
                     let separator = if text.is_empty() { "" } else { " " };
                     let _ = write!(text, "{separator}Id of <code>{}</code>.", escape(aggregate));
                 }
                 if !text.is_empty() {
-                    let _ = write!(out, "<dd>{text}</dd>");
+                    let _ = write!(out, "<p>{text}</p>");
                 }
+                out.push_str("</li>");
             }
-            out.push_str("</dl>");
+            out.push_str("</ul>");
         }
         if !station.sentences.is_empty() {
             out.push_str("<ul class=\"sentences\">");

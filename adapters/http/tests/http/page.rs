@@ -1,10 +1,9 @@
 //! The page that shows the document, in a browser without a screen.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::net::SocketAddr;
 
 use reqwest::StatusCode;
-use tempfile::TempDir;
+use test_tools::Browser;
 use tokio::task::spawn_blocking;
 
 use crate::domain::in_memory;
@@ -16,77 +15,31 @@ async fn server() -> Server {
     Server::with(options().openapi(about), app).await
 }
 
-/// The browser in `PATH`, or `None` if the machine has none.
-///
-/// # Panics
-///
-/// Under `CQRS_REQUIRE_SERVICES=1`, instead of `None`.
-fn chromium() -> Option<PathBuf> {
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .flat_map(|directory| names.map(|name| directory.join(name)))
-        .find(|file| file.is_file());
-    if found.is_none() {
-        let required = std::env::var_os("CQRS_REQUIRE_SERVICES").is_some_and(|it| it == "1");
-        assert!(
-            !required,
-            "the page of the document cannot be tested, and CQRS_REQUIRE_SERVICES is 1: there is no chromium"
-        );
-        eprintln!("the page of the document is not tested: there is no chromium");
-    }
-    found
-}
-
-fn shown(chromium: PathBuf, address: &str) -> Output {
-    let profile = TempDir::new().expect("a temporary directory");
-    Command::new(chromium)
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-        ])
-        .args([
-            "--disable-background-networking",
-            "--disable-component-update",
-        ])
-        .args([
-            "--enable-logging=stderr",
-            "--virtual-time-budget=20000",
-            "--dump-dom",
-        ])
-        .arg("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(address)
-        .output()
-        .expect("the browser runs")
+/// Goes to the page and waits until it shows each message.
+fn open(browser: &mut Browser, address: SocketAddr) {
+    browser.open(&format!("http://{address}/api/acme/docs"));
+    browser.wait_for("document.title === 'Accounts' && document.querySelector('[data-path]')");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_shows_each_message_and_asks_nobody_else() {
-    let Some(chromium) = chromium() else {
+    let Some(mut browser) = Browser::start("the page of the document") else {
         return;
     };
     let server = server().await;
-    let address = format!("http://{}/api/acme/docs", server.address);
-    let output = spawn_blocking(move || shown(chromium, &address)).await;
-    let output = output.expect("no panic");
-    let page = String::from_utf8_lossy(&output.stdout);
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert!(page.contains("<title>Accounts</title>"), "{page}\n{log}");
-    for path in ["/commands/Deposit", "/queries/BalanceOf", "/commands/Ping"] {
-        assert!(
-            page.contains(&format!("data-path=\"{path}\"")),
-            "{path}: {page}"
-        );
-    }
-    // Scripts, styles and requests that the policy refuses are told here, and so are errors.
-    let told: Vec<_> = log
-        .lines()
-        .filter(|line| line.contains("CONSOLE"))
-        .collect();
-    assert!(told.is_empty(), "{told:#?}");
+    let address = server.address;
+    let looked = spawn_blocking(move || {
+        open(&mut browser, address);
+        for path in ["/commands/Deposit", "/queries/BalanceOf", "/commands/Ping"] {
+            browser.wait_for(&format!("document.querySelector('[data-path=\"{path}\"]')"));
+        }
+        let own = format!("http://{address}/api/acme/");
+        let is_own = |asked: &String| asked.starts_with(&own) || asked.starts_with("data:");
+        assert!(browser.asked().iter().all(is_own), "{:#?}", browser.asked());
+        // Scripts, styles and requests that the policy refuses are told here, and so are errors.
+        assert!(browser.told().is_empty(), "{:#?}", browser.told());
+    });
+    looked.await.expect("no panic");
 }
 
 #[tokio::test]

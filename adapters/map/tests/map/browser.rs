@@ -2,14 +2,13 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use test_tools::{Browser, Theme};
 
-use crate::{hostile_map, library, program};
+use crate::{hostile_map, library};
 
 /// Serves these pages, for as long as the process lives, and notes what is asked for.
 fn serve(pages: Vec<(&'static str, String)>) -> (u16, Arc<Mutex<Vec<String>>>) {
@@ -42,48 +41,13 @@ fn serve(pages: Vec<(&'static str, String)>) -> (u16, Arc<Mutex<Vec<String>>>) {
     (port, asked)
 }
 
-/// What the page of the test has written down, and what the browser has asked for.
-fn used(test: &str) -> Option<(Value, Vec<String>)> {
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    let chromium = program::find(&names, test)?;
-    let (port, asked) = serve(vec![
+/// The pages of the test, as they are served.
+fn pages() -> (u16, Arc<Mutex<Vec<String>>>) {
+    serve(vec![
         ("/", include_str!("browser.html").to_owned()),
         ("/map", library().html()),
         ("/hostile", hostile_map().html()),
-    ]);
-    let profile = TempDir::new().expect("a temporary directory");
-    let output = Command::new(chromium)
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-        ])
-        .args([
-            "--disable-background-networking",
-            "--disable-component-update",
-        ])
-        .arg("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .args(["--window-size=1500,1000", "--timeout=60000", "--dump-dom"])
-        .arg(format!("http://127.0.0.1:{port}/"))
-        .output()
-        .expect("the browser runs");
-    let page = String::from_utf8_lossy(&output.stdout);
-    let written = page
-        .split("<pre id=\"result\">")
-        .nth(1)
-        .and_then(|rest| rest.split("</pre>").next());
-    let written = written
-        .unwrap_or_default()
-        .replace("&lt;", "<")
-        .replace("&gt;", ">");
-    let result = serde_json::from_str(&written.replace("&amp;", "&")).unwrap_or_else(|error| {
-        let errors = String::from_utf8_lossy(&output.stderr);
-        panic!("{error} in {written:?}\n{page}\n{errors}")
-    });
-    let asked = asked.lock().expect("is not poisoned").clone();
-    Some((result, asked))
+    ])
 }
 
 fn texts(value: &Value) -> Vec<&str> {
@@ -99,9 +63,14 @@ fn at_least(value: &Value, least: f64) {
 
 #[test]
 fn the_page_in_a_browser() {
-    let Some((result, asked)) = used("the page of a map in a browser") else {
+    let Some(mut browser) = Browser::start("the page of a map in a browser") else {
         return;
     };
+    let (port, asked) = pages();
+    browser.resize(1500, 1000);
+    browser.open(&format!("http://127.0.0.1:{port}/"));
+    let written = browser.wait_for("document.getElementById('result').textContent");
+    let result: Value = serde_json::from_str(written.as_str().expect("is text")).expect("is JSON");
     assert_eq!(result["error"], Value::Null, "{result:#}");
 
     assert_use(&result);
@@ -119,12 +88,34 @@ fn the_page_in_a_browser() {
     let hostile = &result["hostile"];
     let title = "</title><script>document.title = 'broken'</script>";
     assert_eq!(*hostile, json!({"script": false, "title": title, "own": 3}));
+    let asked = asked.lock().expect("is not poisoned").clone();
     let own = ["/", "/map", "/hostile", "/favicon.ico"];
     let foreign: Vec<_> = asked
         .iter()
         .filter(|path| !own.contains(&&***path))
         .collect();
     assert!(foreign.is_empty(), "{foreign:?}");
+}
+
+/// By axe-core: contrasts, names and roles, as a phone shows the page and as a desk does.
+#[test]
+fn the_page_has_no_serious_fault_for_those_who_use_it_otherwise() {
+    let test = "whether the page of a map can be used by all";
+    let Some(mut browser) = Browser::start(test) else {
+        return;
+    };
+    let (port, _) = pages();
+    for theme in [Theme::Light, Theme::Dark] {
+        browser.prefer(theme);
+        for (width, height) in [(390, 800), (1400, 900)] {
+            browser.resize(width, height);
+            browser.open(&format!("http://127.0.0.1:{port}/map"));
+            let Some(faults) = browser.faults(test) else {
+                return;
+            };
+            assert!(faults.is_empty(), "{theme:?}, {width} wide: {faults:#?}");
+        }
+    }
 }
 
 fn assert_use(result: &Value) {

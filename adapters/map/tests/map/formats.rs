@@ -3,7 +3,7 @@ use std::process::{Command, Stdio};
 
 use expect_test::expect_file;
 
-use crate::{hostile_map, library, program};
+use crate::{hostile_map, library};
 
 #[test]
 fn a_domain_with_everything_as_mermaid() {
@@ -35,7 +35,7 @@ fn names_are_no_markup_in_mermaid() {
 #[test]
 fn graphviz_reads_the_dot() {
     let test = "that Graphviz reads the DOT of a map";
-    let Some(dot) = program::find(&["dot"], test) else {
+    let Some(dot) = test_tools::program(&["dot"], test) else {
         return;
     };
     for (map, nodes, edges) in [(library(), 18, 21), (hostile_map(), 3, 2)] {

@@ -13,7 +13,6 @@ mod library;
 mod observed;
 mod page;
 mod paths;
-mod program;
 
 use cqrs_core::app::{Model, model};
 use cqrs_map::FlowMap;

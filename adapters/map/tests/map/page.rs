@@ -102,7 +102,7 @@ fn all_that_is_known_of_a_message_is_in_the_page() {
     for text in [
         "command, needs <code>library:lend</code>",
         "<p class=\"docs\">Lends a book.</p><p class=\"docs\">Nobody else may have it.</p>",
-        "<dt><code>book: u32</code></dt><dd>The number on its spine. Id of <code>book</code>.</dd>",
+        "<li><code>book: u32</code><p>The number on its spine. Id of <code>book</code>.</p></li>",
         "emits event <a href=\"#d",
         "handled by <code>lend</code>",
         "tests/map/library.rs:",

@@ -1,5 +1,11 @@
 "use strict";
 
+// The colors that the browser is set to. The class is that of the viewer's style.
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const wear = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", wear);
+wear();
+
 // Relative to the page, which may be below any path.
 const bundle = window.SwaggerUIBundle;
 window.viewer = bundle({

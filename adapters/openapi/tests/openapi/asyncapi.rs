@@ -18,7 +18,7 @@ fn document() -> Document {
 fn the_parser_of_asyncapi_accepts_the_document() {
     let test = "the AsyncAPI document";
     let name = "@asyncapi/parser";
-    let Some(parser) = program::find("npm/node_modules/@asyncapi/parser", name, test) else {
+    let Some(parser) = test_tools::tool("npm/node_modules/@asyncapi/parser", name, test) else {
         return;
     };
     for document in [document(), asyncapi(&model(), &options())] {
