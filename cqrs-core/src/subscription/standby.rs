@@ -8,7 +8,7 @@ use super::selection::next_event;
 use super::shard_progress::CheckpointReading;
 use super::worker::unless;
 use super::{HeldCheckpoint, ShardSelection, Worker};
-use crate::store::{Checkpoint, Epoch, Incarnation, ParkedKey, Position, StoreError};
+use crate::store::{Checkpoint, Epoch, Incarnation, Position, StoreError};
 
 /// The pauses between two reads of a checkpoint that somebody waits for, and another process moves.
 const MIN_PAUSE: Duration = Duration::from_millis(2);
