@@ -43,7 +43,25 @@ impl Components {
         root
     }
 
-    /// Adds a schema without references.
+    /// Adds the schema of a type that no message is called by: under its title, if it has one and is not only made of other
+    /// types; otherwise it stays in place. Generators of code name types after that.
+    pub(crate) fn share(&mut self, root: &Value) -> Value {
+        let has_own = ["properties", "oneOf", "enum"]
+            .iter()
+            .any(|member| !root[member].is_null());
+        match root["title"].as_str() {
+            Some(title) if has_own => self.add(title, root),
+            _ => self.inline(root),
+        }
+    }
+
+    /// Adds a schema whose references are those of this document.
+    pub(crate) fn put(&mut self, name: &str, schema: Value) -> Value {
+        let name = self.free_name(name);
+        self.insert(&name, schema)
+    }
+
+    /// The same where no other schema has the name.
     pub(crate) fn insert(&mut self, name: &str, schema: Value) -> Value {
         self.schemas.insert(name.to_owned(), schema);
         reference(name)
@@ -74,6 +92,7 @@ impl Components {
         schema: &Value,
         definitions: &Map<String, Value>,
     ) -> String {
+        let schema = &untitled(schema, name);
         let reachable = reachable(schema, definitions);
         let key = json!([name, schema, reachable]).to_string();
         if let Some(known) = self.names.get(&key) {
@@ -87,6 +106,7 @@ impl Components {
         let mut schema = schema.clone();
         relocate(&mut schema, &names, Some(&name));
         complete(&mut schema);
+        name_variants(&mut schema, &name);
         self.schemas.insert(name.clone(), schema);
         name
     }
@@ -117,6 +137,31 @@ impl Components {
         }
         free
     }
+}
+
+/// Gives the variants of an enum titles, by which generators of code call their types: otherwise these have numbers.
+fn name_variants(schema: &mut Value, name: &str) {
+    let Some(Value::Array(variants)) = schema.get_mut("oneOf") else {
+        return;
+    };
+    for variant in variants.iter_mut().filter_map(Value::as_object_mut) {
+        let required = variant.get("required").and_then(Value::as_array);
+        if let Some([Value::String(only)]) = required.map(Vec::as_slice)
+            && !variant.contains_key("title")
+        {
+            let title = format!("{name}{}", component_name(only));
+            variant.insert("title".to_owned(), title.into());
+        }
+    }
+}
+
+/// The schema without a title that says its name again: the schema of a type has it, its definition in another one not.
+fn untitled(schema: &Value, name: &str) -> Value {
+    let mut schema = schema.clone();
+    if let Some(members) = schema.as_object_mut() {
+        members.retain(|member, value| member != "title" || value != name);
+    }
+    schema
 }
 
 fn reference(name: &str) -> Value {
@@ -241,6 +286,36 @@ mod tests {
             schemas["A"],
             json!({"title": "a", "properties": {"a": {"$ref": "#/components/schemas/Id"}}})
         );
+    }
+
+    #[test]
+    fn a_type_is_shared_under_its_title() {
+        let mut components = Components::default();
+        let id = json!({"title": "Id", "enum": ["a"]});
+        components.add(
+            "List",
+            &json!({"items": {"$ref": "#/$defs/Id"}, "$defs": {"Id": {"enum": ["a"]}}}),
+        );
+        let shared = json!({"$ref": "#/components/schemas/Id"});
+        assert_eq!(components.share(&id), shared);
+        let optional = json!({"title": "Nullable_Id", "anyOf": [{"$ref": "#/$defs/Id"}, {"type": "null"}],
+                              "$defs": {"Id": {"enum": ["a"]}}});
+        assert_eq!(components.share(&optional)["anyOf"][0], shared);
+        let schemas = components.into_schemas();
+        assert_eq!(schemas.keys().collect::<Vec<_>>(), ["Id", "List"]);
+    }
+
+    #[test]
+    fn variants_have_names() {
+        let mut components = Components::default();
+        let of =
+            |name: &str| json!({"type": "object", "required": [name], "properties": {name: {}}});
+        let plain = json!({"enum": ["None"]});
+        components.add("Id", &json!({"oneOf": [of("Long"), of("a b"), plain]}));
+        let schemas = components.into_schemas();
+        let variants = schemas["Id"]["oneOf"].as_array().expect("is a list");
+        let titles: Vec<_> = variants.iter().map(|it| it["title"].as_str()).collect();
+        assert_eq!(titles, [Some("IdLong"), Some("Ida_b"), None]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{answers, command, headers, problems, query};
 pub fn openapi(model: &Model, options: &Options) -> Document {
     let mut components = Components::default();
     // First, so that a type of the program with one of these names gets another one.
-    components.insert("Problem", problems::schema());
+    let responses = problems::responses(&mut components);
     components.insert("CommandReceipt", answers::receipt());
     let mut paths = Map::new();
     let commands = model.of_kind(NodeKind::Command);
@@ -28,7 +28,7 @@ pub fn openapi(model: &Model, options: &Options) -> Document {
         "schemas": components.into_schemas(),
         "parameters": headers::parameters(),
         "headers": headers::headers(),
-        "responses": problems::responses(),
+        "responses": responses,
     });
     let schemes = options.security_schemes();
     if !schemes.is_empty() {

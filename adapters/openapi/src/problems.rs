@@ -1,6 +1,6 @@
 use serde_json::{Map, Value, json};
 
-use crate::components::Components;
+use crate::components::{Components, component_name};
 use crate::headers::{ACCEPT_ENCODING, CHALLENGE, RETRY_AFTER, header};
 use crate::text::kebab;
 
@@ -194,15 +194,29 @@ pub(crate) fn of_query(has_permission: bool, has_body: bool) -> Map<String, Valu
     references(OF_QUERIES.iter().chain(bodies), has_permission)
 }
 
-/// The shared responses.
-pub(crate) fn responses() -> Map<String, Value> {
+/// The shared responses, whose schemas are added.
+pub(crate) fn responses(components: &mut Components) -> Map<String, Value> {
+    components.insert("InvalidField", invalid_field());
+    components.insert("Problem", schema());
     let all = OF_COMMANDS.iter().chain(&OF_QUERIES).chain(&OF_BODIES);
-    all.map(|shared| (shared.name.to_owned(), shared.response()))
+    all.map(|shared| (shared.name.to_owned(), shared.response(components)))
         .collect()
 }
 
+fn invalid_field() -> Value {
+    json!({
+        "type": "object",
+        "description": "A field that is not valid.",
+        "required": ["pointer", "detail"],
+        "properties": {
+            "pointer": {"type": "string", "description": "A JSON pointer (RFC 6901), as a fragment."},
+            "detail": {"type": "string", "description": "What is wrong with it."},
+        },
+    })
+}
+
 /// The schema of every problem.
-pub(crate) fn schema() -> Value {
+fn schema() -> Value {
     json!({
         "type": "object",
         "description": "Problem details of RFC 9457.",
@@ -212,18 +226,10 @@ pub(crate) fn schema() -> Value {
             "title": {"type": "string", "description": "The status in words."},
             "status": {"type": "integer", "minimum": 400, "maximum": 599},
             "detail": {"type": "string", "description": "What is wrong with this request."},
-            "rejection": {"description": "The error of the domain as JSON, of a rejection."},
             "errors": {
                 "type": "array",
                 "description": "The fields that are not valid.",
-                "items": {
-                    "type": "object",
-                    "required": ["pointer", "detail"],
-                    "properties": {
-                        "pointer": {"type": "string", "description": "A JSON pointer (RFC 6901), as a fragment."},
-                        "detail": {"type": "string"},
-                    },
-                },
+                "items": {"$ref": "#/components/schemas/InvalidField"},
             },
         },
     })
@@ -253,14 +259,19 @@ pub(crate) fn rejected(
         kinds.push(format!("{TYPES}{kind}"));
     }
     // An attribute of Serde may rename a variant, but not in the type of the problem.
-    let any = json!({"type": "string", "pattern": format!("^{TYPES}rejected:")});
-    let types = json!({"anyOf": [{"enum": kinds}, any]});
+    let others = CONFLICTS.map(|(kind, _)| kind).join("|");
+    let types = json!({
+        "type": "string",
+        "pattern": format!("^{TYPES}(rejected:|({others})$)"),
+        "examples": kinds,
+    });
     let description = "The domain rejects the command, others changed the same data during each attempt, or a request with \
                        the same `Idempotency-Key` is still being carried out.";
     let mut schema = of_types(types);
-    if let Some(rejection) = rejection {
-        schema["properties"]["rejection"] = components.inline(rejection);
-    }
+    let mut error = rejection.map_or_else(|| json!({}), |schema| components.share(schema));
+    error["description"] = "The error of the domain as JSON, of a rejection.".into();
+    schema["properties"]["rejection"] = error;
+    let schema = components.put(&format!("{}Conflict", component_name(command)), schema);
     let mut response = response(description, &schema, Value::Object(examples));
     response["headers"] = json!({"Retry-After": header(RETRY_AFTER)});
     response
@@ -279,15 +290,16 @@ fn references<'s>(
 }
 
 impl Shared {
-    fn response(&self) -> Value {
+    fn response(&self, components: &mut Components) -> Value {
         let kinds: Vec<_> = self.kinds.iter().map(|it| format!("{TYPES}{it}")).collect();
         let examples = self.kinds.iter().map(|kind| {
             let example = json!({"value": problem(self.status, kind)});
             ((*kind).to_owned(), example)
         });
-        let types = json!({"enum": kinds});
+        let types = json!({"type": "string", "enum": kinds});
+        let schema = components.insert(&format!("{}Problem", self.name), of_types(types));
         let examples = Value::Object(examples.collect());
-        let mut response = response(self.description, &of_types(types), examples);
+        let mut response = response(self.description, &schema, examples);
         if let Some((name, shared)) = self.header {
             response["headers"] = json!({name: header(shared)});
         }

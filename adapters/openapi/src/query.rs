@@ -19,7 +19,7 @@ pub(crate) fn operations(query: &Node, components: &mut Components, options: &Op
     };
     let body = components.add(name, &root);
     let answer = match &query.answer {
-        Some(answer) => components.inline(answer),
+        Some(answer) => components.share(answer),
         None => json!({}),
     };
     let response = response(answer, components);

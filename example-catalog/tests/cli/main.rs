@@ -22,5 +22,7 @@ mod send_and_ask;
 #[cfg(unix)]
 mod serve;
 mod status;
+#[cfg(unix)]
+mod typescript;
 mod umadb;
 mod verbs;

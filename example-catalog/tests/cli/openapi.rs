@@ -20,6 +20,8 @@ fn the_document_has_every_message_without_a_database() {
     );
     let answer = &document["paths"]["/queries/GetAllProducts"]["get"]["responses"]["200"];
     let schema = &answer["content"]["application/json"]["schema"];
+    assert_eq!(schema["$ref"], "#/components/schemas/Page");
+    let schema = &document["components"]["schemas"]["Page"];
     assert_eq!(
         schema["properties"]["items"]["items"]["$ref"],
         "#/components/schemas/ProductCard"

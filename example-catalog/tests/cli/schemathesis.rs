@@ -1,34 +1,15 @@
-use std::path::PathBuf;
 use std::process::Command;
 
-use crate::program::{Program, workspace};
-use crate::serve::Served;
+use test_tools::tool;
 
-/// Where scripts/setup installs it, or `None`.
-///
-/// # Panics
-///
-/// Under `CQRS_REQUIRE_SERVICES=1`, instead of `None`.
-fn installed() -> Option<PathBuf> {
-    let tools = std::env::var_os("CQRS_API_TOOLS")
-        .map_or_else(|| workspace().join(".tools/api"), PathBuf::from);
-    let file = tools.join("python/bin/schemathesis");
-    if file.exists() {
-        return Some(file);
-    }
-    let required = std::env::var_os("CQRS_REQUIRE_SERVICES").is_some_and(|it| it == "1");
-    assert!(
-        !required,
-        "requests made from the document cannot be tested, and CQRS_REQUIRE_SERVICES is 1: there is no schemathesis"
-    );
-    eprintln!("requests made from the document are not tested: there is no schemathesis");
-    None
-}
+use crate::program::Program;
+use crate::serve::Served;
 
 /// Requests that Schemathesis makes from the document find no failure of the server, and no answer that is not in the document.
 #[test]
 fn the_document_is_true() {
-    let Some(schemathesis) = installed() else {
+    let test = "requests made from the document";
+    let Some(schemathesis) = tool("python/bin/schemathesis", "schemathesis", test) else {
         return;
     };
     let program = Program::new();
