@@ -13,7 +13,9 @@ use crate::handler::{
     Upcaster,
 };
 use crate::json;
-use crate::message::{Aggregate, CellPlace, Command, EffectKind, Event, Field, Query, Schemas};
+use crate::message::{
+    Aggregate, CellPlace, Command, EffectKind, Event, Field, Query, RowRule, Schemas,
+};
 use crate::panic::guarded;
 use crate::source::Source;
 use crate::store::{EventQuery, EventQueryItem, EventType, Recorded};
@@ -30,6 +32,8 @@ pub struct MessageEntry {
     pub kind: MessageKind,
     /// The permission that an actor needs.
     pub permission: Option<&'static str>,
+    /// Whether a query shows each actor other rows.
+    pub has_rows: bool,
     /// The place of the message's declaration.
     pub source: Source,
     /// The documentation comment of the message's type.
@@ -72,6 +76,7 @@ impl MessageEntry {
             name: C::NAME,
             kind,
             permission,
+            has_rows: false,
             source,
             docs,
             fields: &[],
@@ -91,6 +96,7 @@ impl MessageEntry {
             name: Q::NAME,
             kind,
             permission,
+            has_rows: Q::ROWS.is_some(),
             source,
             docs,
             fields: &[],
@@ -315,6 +321,8 @@ pub struct HandlerEntry<M: ?Sized> {
     pub(crate) run: fn() -> Box<dyn Any + Send + Sync>,
     /// The permission that an actor needs.
     pub(crate) permission: Option<&'static str>,
+    /// What an actor may see of the read models of a query.
+    pub(crate) rows: Option<fn() -> Vec<RowRule>>,
     pub(crate) parse: Parse<M>,
 }
 
@@ -338,6 +346,7 @@ impl HandlerEntry<dyn ErasedCommand> {
             place: || H::Command::cell().fill::<H>(CommandFn::of::<H>()),
             run: || Box::new(CommandFn::of::<H>()),
             permission: <H::Command as Command>::PERMISSION,
+            rows: None,
             parse: handler::parse_command::<H>,
         }
     }
@@ -357,6 +366,7 @@ impl HandlerEntry<dyn ErasedQuery> {
             place: || H::Query::cell().fill::<H>(QueryFn::of::<H>()),
             run: || Box::new(QueryFn::of::<H>()),
             permission: <H::Query as Query>::PERMISSION,
+            rows: <H::Query as Query>::ROWS,
             parse: handler::parse_query::<H>,
         }
     }

@@ -6,6 +6,7 @@ use syn::ext::IdentExt;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
+use syn::token::Bracket;
 use syn::{Attribute, Ident, Lit, LitStr, Meta, Path, Token, Type};
 
 use crate::errors::Errors;
@@ -127,6 +128,25 @@ impl Args {
         };
         listed.unwrap_or_else(|| {
             let message = format!("`{key}` takes strings in brackets: write `{key} = [{example}]`");
+            errors.at(arg, message);
+            Vec::new()
+        })
+    }
+
+    /// A key whose value is the path of a function, or an array of several; `example` is one.
+    pub fn paths(&mut self, key: &'static str, example: &str, errors: &mut Errors) -> Vec<Path> {
+        let Some(arg) = self.take(key) else {
+            return Vec::new();
+        };
+        let read = match &arg.value {
+            ArgValue::Type(ty) => paths.parse2(ty.to_token_stream()).ok(),
+            ArgValue::Other(tokens) => paths.parse2(tokens.clone()).ok(),
+            ArgValue::Lit(_) => None,
+        };
+        read.unwrap_or_else(|| {
+            let message = format!(
+                "`{key}` takes a function, or several in brackets: write `{key} = {example}`"
+            );
             errors.at(arg, message);
             Vec::new()
         })
@@ -296,6 +316,14 @@ impl Parse for ArgValue {
         if input.peek(Lit) {
             return input.parse().map(Self::Lit);
         }
+        if input.peek(Bracket) {
+            // An array of several is none, and would be an error of the whole input if it were tried there.
+            let tokens = until_comma(input)?;
+            return Ok(match syn::parse2(tokens.clone()) {
+                Ok(ty) => Self::Type(Box::new(ty)),
+                Err(_) => Self::Other(tokens),
+            });
+        }
         let ahead = input.fork();
         match ahead.parse() {
             Ok(ty) => {
@@ -338,6 +366,20 @@ fn seconds(text: &str) -> Option<u64> {
     };
     let count: u64 = count.parse().ok()?;
     count.checked_mul(unit)
+}
+
+/// A path, or several in brackets.
+fn paths(input: ParseStream) -> syn::Result<Vec<Path>> {
+    if !input.peek(Bracket) {
+        return Ok(vec![input.call(Path::parse_mod_style)?]);
+    }
+    let content;
+    syn::bracketed!(content in input);
+    let paths = content.parse_terminated(Path::parse_mod_style, Token![,])?;
+    if paths.is_empty() {
+        return Err(content.error("is empty"));
+    }
+    Ok(paths.into_iter().collect())
 }
 
 /// Strings in brackets, none of them blank.

@@ -1,7 +1,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{DeriveInput, Type};
+use syn::{DeriveInput, Path, Type};
 
 use crate::args::Args;
 use crate::errors::Errors;
@@ -17,6 +17,7 @@ pub struct QueryItem {
     name: String,
     returns: Option<Type>,
     permission: Option<String>,
+    rows: Vec<Path>,
 }
 
 impl QueryItem {
@@ -32,6 +33,7 @@ impl QueryItem {
         let permission = args
             .string("permission", errors)
             .map(|permission| permission.value());
+        let rows = args.paths("rows", "own_orders", errors);
         let name = args.string("name", errors).map(|name| name.value());
         let framework = args.framework(errors);
         args.finish(errors);
@@ -43,6 +45,7 @@ impl QueryItem {
             name,
             returns,
             permission,
+            rows,
         })
     }
 }
@@ -55,6 +58,7 @@ impl ToTokens for QueryItem {
             name,
             returns,
             permission,
+            rows,
         } = self;
         let (ident, docs) = (&message.ident, &message.docs);
         let outcome = returns.as_ref().map(message::with_outcome);
@@ -66,10 +70,17 @@ impl ToTokens for QueryItem {
         let members = message.members(name, permission.as_deref(), &handler);
         let (source, schema) = (source::of(ident), message.schema());
         let fields = message.with_fields();
+        let rows = (!rows.is_empty()).then(|| {
+            code! {
+                const ROWS: __cqrs::Option<fn() -> __cqrs::Vec<__cqrs::RowRule>> =
+                    __cqrs::Some(|| __cqrs::Vec::from([#(__cqrs::RowRule::of(#rows)),*]));
+            }
+        });
         let items = code! {
             impl __cqrs::Query for #ident {
                 type Output = #output;
                 #members
+                #rows
             }
             __cqrs::submit! {
                 __cqrs::MessageEntry::query::<#ident>(#source, #docs, #schema)

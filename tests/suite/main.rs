@@ -46,6 +46,7 @@ mod own_writes;
 mod pipelining;
 mod repetitions;
 mod roundabout;
+mod rows;
 mod units;
 
 // Decisions and what they load.

@@ -576,3 +576,106 @@ async fn two_dispatchers_may_have_different_handlers_for_one_message() {
     let json = other.query_json("PriceOf", b"{}").await.expect("answers");
     assert_eq!(json, 9);
 }
+
+mod partly_filtered {
+    use cqrs_core::prelude::*;
+    use cqrs_core::views::Rows;
+    cqrs_core::module!();
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "letter-written", version = 1)]
+    pub struct LetterWritten {
+        pub id: u32,
+    }
+
+    #[derive(ReadModel, Clone, Serialize, Deserialize)]
+    pub struct Letter {
+        #[key]
+        pub id: u32,
+    }
+
+    #[derive(ReadModel, Clone, Serialize, Deserialize)]
+    pub struct Envelope {
+        #[key]
+        pub id: u32,
+    }
+
+    #[derive(ReadModel, Clone, Serialize, Deserialize)]
+    pub struct Stamp {
+        #[key]
+        pub id: u32,
+    }
+
+    pub struct Desk;
+
+    #[projection(name = "desk", version = 1)]
+    impl Desk {
+        #[on]
+        fn written(
+            event: &LetterWritten,
+            letters: &mut Views<Letter>,
+            envelopes: &mut Views<Envelope>,
+            stamps: &mut Views<Stamp>,
+        ) {
+            let id = event.id;
+            letters.put(Letter { id });
+            envelopes.put(Envelope { id });
+            stamps.put(Stamp { id });
+        }
+    }
+
+    fn letters(_: &Actor) -> Rows<Letter> {
+        Rows::all()
+    }
+
+    fn no_letters(_: &Actor) -> Rows<Letter> {
+        Rows::none()
+    }
+
+    fn stamps(_: &Actor) -> Rows<Stamp> {
+        Rows::all()
+    }
+
+    #[derive(Query, Clone, Serialize, Deserialize)]
+    #[query(returns = u64, rows = [letters, stamps, no_letters])]
+    pub struct CountLetters {}
+
+    #[query_handler]
+    // count-letters
+    async fn count(
+        _: CountLetters,
+        letters: Read<Letter>,
+        envelopes: Read<Envelope>,
+        _: ReadTx<cqrs_sqlite::Sqlite>,
+    ) -> Result<u64> {
+        Ok(letters.count().await? + envelopes.count().await?)
+    }
+}
+
+#[tokio::test]
+async fn rows_of_a_part_of_what_a_query_reads() {
+    let text = "\
+the wiring has 4 problems
+
+query `CountLetters` has `rows`, but none of the read model `envelope`, which its handler reads
+  --> wiring.rs:{}
+  = write a function for it in `rows = [..]`, which may return `Rows::all()`
+
+query `CountLetters` has `rows`, but its handler reads `Sqlite` by itself, where they do not hold
+  --> wiring.rs:{}
+  = write `Read<..>` in place of it, or no `rows`, and `&Context` for a condition of your own
+
+query `CountLetters` has `rows` of the read model `stamp`, which its handler does not read
+  --> wiring.rs:{}
+  = write `Read<..>` of it in the handler, or remove its function from `rows`
+
+query `CountLetters` has several `rows` of the read model `letter`
+  --> wiring.rs:{}
+  = write one function, which returns `rows.and(others)`";
+    let expected = expected(text, &["count-letters"; 4]);
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let sqlite = cqrs_sqlite::Sqlite::open(directory.path().join("log.db")).await;
+    let builder = Dispatcher::builder().module(partly_filtered::module());
+    let builder = builder.store(sqlite.expect("opens"));
+    assert_eq!(report_of(builder).await, expected);
+}

@@ -78,7 +78,9 @@ impl<'m> Text<'m> {
 
     fn message(&mut self, node: &'m Node) -> fmt::Result {
         let permission = node.permission.map(|it| format!("  needs {it}"));
-        self.title(node, &permission.unwrap_or_default())?;
+        let rows = if node.has_rows { "  own rows" } else { "" };
+        let needs = permission.unwrap_or_default() + rows;
+        self.title(node, &needs)?;
         for edge in self.model.edges_to(&node.id) {
             match edge.verb {
                 Verb::Handles => self.handler(edge)?,

@@ -2,7 +2,6 @@
 //!
 //! [`run`] is for a program that needs no more than its modules, [`Program`] for everything else.
 
-mod abbreviations;
 mod address;
 mod args;
 mod ask;
@@ -36,7 +35,6 @@ mod settings;
 mod shutdown;
 mod signal;
 mod status;
-mod usage;
 mod verify;
 
 use std::process::ExitCode;

@@ -68,14 +68,14 @@ fn as_value(status: &SubscriptionStatus) -> Value {
     let shards = health.shards.iter().map(|shard| {
         json!({
             "position": shard.position.get(),
-            "state": shard.state.name(),
+            "state": state(&shard.state),
             "reason": reason(&shard.state),
         })
     });
     json!({
         "name": health.name,
         "kind": health.kind.to_string(),
-        "state": health.state.name(),
+        "state": state(&health.state),
         "reason": reasons(health),
         "position": health.position.get(),
         "behind": status.behind,
@@ -100,7 +100,7 @@ fn table(all: &[SubscriptionStatus]) -> String {
         table.row([
             health.name.to_owned(),
             health.kind.to_string(),
-            health.state.name().to_owned(),
+            state(&health.state).to_owned(),
             health.position.to_string(),
             status.behind.to_string(),
             lag(status.lag),
@@ -108,6 +108,23 @@ fn table(all: &[SubscriptionStatus]) -> String {
         ]);
     }
     table.fitted()
+}
+
+fn state(state: &SubscriptionState) -> &'static str {
+    match state {
+        SubscriptionState::CatchingUp => "catching up",
+        SubscriptionState::Running => "running",
+        SubscriptionState::Standby => "standby",
+        SubscriptionState::Outdated { .. } => "outdated",
+        SubscriptionState::Rebuilding { .. } => "rebuilding",
+        SubscriptionState::Unattended => "unattended",
+        SubscriptionState::Parked { .. } => "parked",
+        SubscriptionState::Stuck { .. } => "stuck",
+        SubscriptionState::Paused { .. } => "paused",
+        SubscriptionState::Failing { .. } => "failing",
+        SubscriptionState::Stopped { .. } => "stopped",
+        SubscriptionState::Ended { .. } => "ended",
+    }
 }
 
 /// The reason for the state, and for that of the version that answers queries in place of a new one.
@@ -138,7 +155,7 @@ mod tests {
     fn only_what_needs_attention_has_a_reason() {
         let parked = SubscriptionState::Parked { keys: 3 };
         assert_eq!(
-            (parked.name(), reason(&parked)),
+            (state(&parked), reason(&parked)),
             ("parked", "3 ids are parked: release them".to_owned())
         );
         assert_eq!(reason(&SubscriptionState::Standby), "");
@@ -147,7 +164,7 @@ mod tests {
             since: cqrs_core::Timestamp::UNIX_EPOCH,
         };
         assert_eq!(
-            (paused.name(), reason(&paused)),
+            (state(&paused), reason(&paused)),
             ("paused", "it is paused: maintenance".to_owned())
         );
     }

@@ -107,10 +107,9 @@ impl Asked {
         loop {
             let answer = self.watch.next().await?;
             match answer {
-                Err(error) => match self.question.read_otherwise(error) {
-                    Ok(()) => self.watch = self.question.watch(gateway),
-                    Err(error) => return Some(Err(error)),
-                },
+                Err(error) if self.question.fields.may_be_text(&error) => {
+                    self.watch = self.question.watch(gateway);
+                }
                 answer => return Some(answer),
             }
         }

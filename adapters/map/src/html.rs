@@ -158,6 +158,9 @@ impl FlowMap {
         if let Some(permission) = node.permission {
             let _ = write!(out, ", needs <code>{}</code>", escape(permission));
         }
+        if node.has_rows {
+            out.push_str(", shows each actor its own rows");
+        }
         if let Some(words) = self.figure(place).words() {
             let _ = write!(out, ", {words}");
         }

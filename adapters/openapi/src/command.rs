@@ -48,7 +48,10 @@ pub(crate) fn operation(
     if let Some(summary) = summary(command.docs) {
         operation["summary"] = summary.into();
     }
-    if let Some(requirement) = command.permission.and_then(|it| options.requirement(it)) {
+    if let Some(requirement) = command
+        .permission
+        .and_then(|it| options.requirement(Some(it)))
+    {
         operation["security"] = requirement;
     }
     json!({"post": operation})

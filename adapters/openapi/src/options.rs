@@ -149,11 +149,12 @@ impl Options {
         named.into_iter().collect()
     }
 
-    /// What a message with this permission needs. Other schemes than OAuth have roles instead of scopes, as which
+    /// What a message with this permission needs, or one that needs an actor without any. Other schemes than OAuth have roles instead of scopes, as which
     /// permissions are listed.
-    pub(crate) fn requirement(&self, permission: &str) -> Option<Value> {
+    pub(crate) fn requirement(&self, permission: Option<&str>) -> Option<Value> {
         let is_known = self.security.is_some();
-        is_known.then(|| json!([{SCHEME: [permission]}]))
+        let permissions = Vec::from_iter(permission);
+        is_known.then(|| json!([{SCHEME: permissions}]))
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn operations(query: &Node, components: &mut Components, options: &Op
     let mut get = operation(query, options);
     get["operationId"] = format!("ask{name}").into();
     get["parameters"] = fields.into();
-    let mut responses = problems::of_query(query.permission.is_some(), false);
+    let mut responses = problems::of_query(needs_actor(query), false);
     responses.insert("200".into(), response.clone());
     let unchanged = json!({
         "description": "The answer is the one that the sender has.",
@@ -50,7 +50,7 @@ pub(crate) fn operations(query: &Node, components: &mut Components, options: &Op
         "required": !query.fields.is_empty(),
         "content": {"application/json": content},
     });
-    let mut responses = problems::of_query(query.permission.is_some(), true);
+    let mut responses = problems::of_query(needs_actor(query), true);
     responses.insert("200".into(), response);
     post["responses"] = responses.into();
     json!({"get": get, "post": post})
@@ -62,10 +62,17 @@ fn operation(query: &Node, options: &Options) -> Value {
     if let Some(summary) = summary(query.docs) {
         operation["summary"] = summary.into();
     }
-    if let Some(requirement) = query.permission.and_then(|it| options.requirement(it)) {
+    if needs_actor(query)
+        && let Some(requirement) = options.requirement(query.permission)
+    {
         operation["security"] = requirement;
     }
     operation
+}
+
+/// Whether it may be denied.
+fn needs_actor(query: &Node) -> bool {
+    query.permission.is_some() || query.has_rows
 }
 
 fn response(answer: Value, components: &Components) -> Value {

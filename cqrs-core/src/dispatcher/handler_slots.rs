@@ -7,7 +7,8 @@ use super::query_sources::BuildingRead;
 use super::slots::{NewSlot, Slots};
 use crate::decision::CommandSlot;
 use crate::handler::{Input, InputKind, QueryInputs, ReaderStore, Services};
-use crate::registry::CommandHandlerEntry;
+use crate::message::RowRule;
+use crate::registry::{CommandHandlerEntry, QueryHandlerEntry};
 use crate::store::ViewStore;
 use crate::wiring::{Models, Plan, PlannedProjection, Stores, is_same};
 
@@ -54,8 +55,10 @@ pub(super) fn query_slots(
             reads_beside_log: readers
                 .iter()
                 .any(|reader| matches!(reader, Some(ReaderStore::Log(_)))),
-            takes_context: inputs.iter().any(Input::is_context),
+            // The actor is in the context.
+            takes_context: entry.rows.is_some() || inputs.iter().any(Input::is_context),
             inputs: QueryInputs {
+                rows: rules(entry, &inputs),
                 services: services.resolve(&inputs),
                 models: inputs
                     .iter()
@@ -76,6 +79,19 @@ pub(super) fn query_slots(
         })
     });
     slots.collect()
+}
+
+/// The rule about rows of each input, if the query has any.
+fn rules(entry: &QueryHandlerEntry, inputs: &[Input]) -> Box<[Option<RowRule>]> {
+    let Some(rows) = entry.rows else {
+        return Box::default();
+    };
+    let rules = rows();
+    let of_inputs = inputs.iter().map(|input| {
+        let model = model_of(input)?;
+        rules.iter().find(|rule| rule.model == model).cloned()
+    });
+    of_inputs.collect()
 }
 
 /// The read model of an input, if it is one.

@@ -188,6 +188,27 @@ impl Inner {
         self.permit(Action::Send, message, permission, actor)
     }
 
+    /// Asks the authorizer about a query, which is refused without an actor if the actor decides about its rows. The
+    /// outer error is a panic.
+    pub(super) fn authorize_query(
+        &self,
+        entry: &QueryHandlerEntry,
+        actor: Option<&Actor>,
+    ) -> Result<Result<(), Denied>, Failure> {
+        if let Err(denied) = self.authorize(entry.message, entry.permission, actor)? {
+            return Ok(Err(denied));
+        }
+        if entry.rows.is_some() && actor.is_none() {
+            return Ok(Err(Denied {
+                action: Action::Send,
+                message: entry.message,
+                actor: None,
+                reason: "it shows each actor its own rows, and the call names none".to_owned(),
+            }));
+        }
+        Ok(Ok(()))
+    }
+
     /// Asks the authorizer whether the actor may do something that requires a permission. The outer error
     /// is a panic.
     pub(super) fn permit(

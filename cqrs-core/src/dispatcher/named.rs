@@ -29,9 +29,7 @@ impl Dispatcher {
     /// If it is denied, there is no such query, or the authorizer panics.
     pub fn permit_query(&self, name: &str, actor: Option<&Actor>) -> Result<(), QueryError> {
         let entry = self.inner.queries.named("query", name)?.entry;
-        Ok(self
-            .inner
-            .authorize(entry.message, entry.permission, actor)??)
+        Ok(self.inner.authorize_query(entry, actor)??)
     }
 }
 
@@ -116,7 +114,7 @@ impl Inner {
     ) -> QueryResult<Value> {
         let entry = slot.entry;
         self.lifecycle.check_query(caller)?;
-        self.authorize(entry.message, entry.permission, options.actor.as_ref())??;
+        self.authorize_query(entry, options.actor.as_ref())??;
         let mut query = (entry.parse)(json, self.limits.message)??;
         query.check()??;
         let wait = self.query_wait(&options);

@@ -204,11 +204,11 @@ impl<'d, Q: Query> QueryCall<'d, Q> {
             .check_query(self.dispatcher.caller())
             .map_err(failed)?;
         let (run, slot) = inner.query::<Q>().map_err(failed)?;
-        if Q::PERMISSION.is_some() {
+        if Q::PERMISSION.is_some() || Q::ROWS.is_some() {
             let options = self.options.as_deref();
             let actor = options.and_then(|options| options.actor.as_ref());
             inner
-                .authorize(Q::NAME, Q::PERMISSION, actor)
+                .authorize_query(slot.entry, actor)
                 .map_err(failed)?
                 .map_err(failed)?;
         }

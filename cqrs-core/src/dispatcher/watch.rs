@@ -364,7 +364,7 @@ impl Inner {
         options: &QueryOptions,
     ) -> QueryResult<(Answer<A>, Vec<u8>)> {
         let entry = slot.entry;
-        self.authorize(entry.message, entry.permission, options.actor.as_ref())??;
+        self.authorize_query(entry, options.actor.as_ref())??;
         options.check_log()?;
         let wanted = &options.wanted;
         // Before the wait for visibility, which is for everything that was committed by then.

@@ -244,18 +244,8 @@ pub struct Invalid {
     pub field: Option<String>,
     /// The reason, as a caller may read it.
     pub reason: String,
-    pub(crate) kind: InvalidKind,
-}
-
-/// What is invalid.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum InvalidKind {
-    /// A value.
-    Value,
-    /// The JSON.
-    Json,
-    /// The command's id, which was used for another command.
-    Id,
+    /// Whether the command's id was used for another command.
+    pub(crate) is_mismatch: bool,
 }
 
 impl Invalid {
@@ -264,7 +254,7 @@ impl Invalid {
         Self {
             field: None,
             reason: reason.into(),
-            kind: InvalidKind::Value,
+            is_mismatch: false,
         }
     }
 
@@ -273,20 +263,14 @@ impl Invalid {
         Self {
             field: Some(field.into()),
             reason: reason.into(),
-            kind: InvalidKind::Value,
+            is_mismatch: false,
         }
-    }
-
-    /// Whether the JSON does not have the form of the message: no value was looked at, by
-    /// [`Validate`](crate::Validate) for example.
-    pub fn is_malformed(&self) -> bool {
-        self.kind == InvalidKind::Json
     }
 
     /// Creates the error of a command whose id was used before for another one.
     pub(crate) fn mismatch(command: CommandId) -> Self {
         Self {
-            kind: InvalidKind::Id,
+            is_mismatch: true,
             ..Self::new(AppendError::CommandMismatch { command }.to_string())
         }
     }

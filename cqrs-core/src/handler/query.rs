@@ -11,7 +11,7 @@ use super::reader::ReaderStore;
 use super::service::{self, ErasedService, Shareable};
 use super::{Context, Service};
 use crate::error::{Error, Failure, Invalid, QueryError, Result};
-use crate::message::Query;
+use crate::message::{Query, RowLimits, RowRule};
 use crate::panic::panic_message;
 use crate::source::Source;
 use crate::store::{BoxFuture, ModelSchema, ViewStore};
@@ -177,6 +177,8 @@ pub(crate) struct QueryInputs {
     pub(crate) models: Box<[Option<ModelInput>]>,
     /// By the place of the input.
     pub(crate) readers: Box<[Option<ReaderStore>]>,
+    /// What an actor may see, by the place of the input. Empty, if it does not depend on the actor.
+    pub(crate) rows: Box<[Option<RowRule>]>,
 }
 
 /// The source of a query handler's inputs.
@@ -227,7 +229,14 @@ impl<'a, V: ReadModel> QueryInput<'a> for Read<V> {
         let model = scope.inputs.models.get(place).and_then(Option::as_ref);
         let (store, model) =
             model.ok_or_else(|| Error::message(format!("`{}` is not wired", V::NAME)))?;
-        Ok(Read::new(store.clone(), model.clone()))
+        let read = Read::new(store.clone(), model.clone());
+        let Some(rule) = scope.inputs.rows.get(place).and_then(Option::as_ref) else {
+            return Ok(read);
+        };
+        // Without an actor, the call was refused.
+        let actor = scope.context.and_then(|context| context.actor.as_ref());
+        let limits = actor.map_or(RowLimits::None, |actor| (rule.limits)(actor));
+        Ok(read.limited_to(limits))
     }
 }
 

@@ -11,6 +11,7 @@ mod field;
 mod new_commands;
 mod probe;
 mod query;
+mod row_rule;
 mod tuples;
 
 pub use aggregate::{Aggregate, Storage};
@@ -29,3 +30,5 @@ pub(crate) use new_commands::NewCommand;
 pub use new_commands::{IntoCommands, NewCommands};
 pub use probe::{CommandProbe, EventProbe, Fallback, NoCommand, NoEvent, Probe, Schemas, Validate};
 pub use query::Query;
+pub(crate) use row_rule::RowLimits;
+pub use row_rule::RowRule;

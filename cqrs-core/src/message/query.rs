@@ -1,12 +1,12 @@
 use serde::Serialize;
 
-use super::HandlerCell;
+use super::{HandlerCell, RowRule};
 use crate::error::Invalid;
 use crate::json::Json;
 
 /// A question that changes nothing. Derive it: `#[query(returns = ..)]` sets the type of the
-/// answer, `permission` the permission that the actor needs, and `name` the wire name, which
-/// defaults to the type's name.
+/// answer, `permission` the permission that the actor needs, `rows` the functions that say which
+/// [rows](crate::views::Rows) the actor sees, and `name` the wire name, which defaults to the type's name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a query",
     label = "this type does not derive `Query`",
@@ -21,6 +21,10 @@ pub trait Query: Json + Send + Sync + 'static {
     const NAME: &'static str;
     /// The permission that an actor needs to ask the query.
     const PERMISSION: Option<&'static str>;
+
+    /// What an actor may see of the read models, if that depends on it: a rule for each.
+    #[doc(hidden)]
+    const ROWS: Option<fn() -> Vec<RowRule>> = None;
 
     /// Runs [`Validate`](super::Validate), if the type implements it.
     fn check(&self) -> Result<(), Invalid>;

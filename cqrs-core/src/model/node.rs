@@ -21,6 +21,9 @@ pub struct Node {
     /// The permission that an actor needs for a command or query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permission: Option<&'static str>,
+    /// Whether a query shows each actor its own rows, so that it needs an actor.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_rows: bool,
     /// The fields of a command, query, event or read model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Field>,
@@ -83,6 +86,7 @@ impl Node {
             source,
             version: None,
             permission: None,
+            has_rows: false,
             fields: Vec::new(),
             services: Vec::new(),
             schema: None,

@@ -256,6 +256,7 @@ fn of_message(entry: &MessageEntry) -> Node {
     };
     Node {
         permission: entry.permission,
+        has_rows: entry.has_rows,
         fields: entry.fields.to_vec(),
         schema: (entry.schema)(),
         answer,

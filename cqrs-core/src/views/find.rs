@@ -1,14 +1,16 @@
 use std::fmt::Display;
-use std::ops::{Bound, RangeBounds};
+use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::cursor::{Cursor, CursorOrder};
 use super::encode::decode;
-use super::{Index, Indexed, ReadModel, SortKey};
+use super::rows::{equal, within};
+use super::{Index, Indexed, ReadModel};
 use crate::error::{Invalid, Result};
-use crate::store::{IndexRange, ModelSchema, ViewPlace, ViewScan, ViewStore};
+use crate::message::RowLimits;
+use crate::store::{ModelSchema, ViewPage, ViewPlace, ViewScan, ViewStore};
 
 /// Minimum number of views that are read at a time to be filtered.
 const MIN_FILTERED: u64 = 256;
@@ -17,6 +19,8 @@ const MIN_FILTERED: u64 = 256;
 pub struct Read<V> {
     store: Arc<dyn ViewStore>,
     model: Arc<ModelSchema>,
+    /// What the caller may see.
+    rows: RowLimits,
     of: std::marker::PhantomData<fn() -> V>,
 }
 
@@ -25,8 +29,14 @@ impl<V: ReadModel> Read<V> {
         Self {
             store,
             model,
+            rows: RowLimits::All,
             of: std::marker::PhantomData,
         }
+    }
+
+    /// Reads these rows only.
+    pub(crate) fn limited_to(self, rows: RowLimits) -> Self {
+        Self { rows, ..self }
     }
 
     /// Returns the view with this key.
@@ -39,11 +49,26 @@ impl<V: ReadModel> Read<V> {
             .store
             .load(self.model.clone(), vec![key.clone()])
             .await?;
-        found
-            .pop()
-            .flatten()
-            .map(|body| decode(&key, &body))
-            .transpose()
+        let Some(body) = found.pop().flatten() else {
+            return Ok(None);
+        };
+        let view: V = decode(&key, &body)?;
+        Ok(self.rows.include(|| view.sort_keys()).then_some(view))
+    }
+
+    /// The one way from a search to the store.
+    async fn scan(&self, mut scan: ViewScan) -> Result<ViewPage> {
+        match &self.rows {
+            RowLimits::All => {}
+            RowLimits::None => {
+                return Ok(ViewPage {
+                    rows: Vec::new(),
+                    total: scan.with_total.then_some(0),
+                });
+            }
+            RowLimits::Within(ranges) => scan.ranges.extend_from_slice(ranges),
+        }
+        Ok(self.store.scan(scan).await?)
     }
 
     /// Starts a search in all views, which [`Find`]'s methods narrow, sort and page.
@@ -110,24 +135,13 @@ pub struct CursorPage<V> {
 impl<'r, V: ReadModel> Find<'r, V> {
     /// Keeps only views whose index is within the range: `..=max`, `min..`, `a..b`, `v..=v`.
     pub fn range<T: Indexed>(mut self, index: Index<V, T>, range: impl RangeBounds<T>) -> Self {
-        let key = |bound: Bound<&T>| bound.map(SortKey::of);
-        let (from, to) = (key(range.start_bound()), key(range.end_bound()));
-        self.scan.ranges.push(IndexRange {
-            index: index.place,
-            from,
-            to,
-        });
+        self.scan.ranges.push(within(index, range));
         self
     }
 
     /// Keeps only views whose index has this value.
     pub fn eq<T: Indexed>(mut self, index: Index<V, T>, value: &T) -> Self {
-        let key = Bound::Included(SortKey::of(value));
-        self.scan.ranges.push(IndexRange {
-            index: index.place,
-            from: key.clone(),
-            to: key,
-        });
+        self.scan.ranges.push(equal(index, value));
         self
     }
 
@@ -203,7 +217,7 @@ impl<'r, V: ReadModel> Find<'r, V> {
             return self.filtered().await;
         }
         self.scan.with_total = true;
-        let page = self.read.store.scan(self.scan).await?;
+        let page = self.read.scan(self.scan).await?;
         Ok(Page {
             items: page.rows.iter().map(decode_row).collect::<Result<_>>()?,
             total: page.total.unwrap_or_default(),
@@ -277,7 +291,7 @@ impl<'r, V: ReadModel> Find<'r, V> {
 
     /// The views of the scan, without a filter.
     async fn rows(self) -> Result<Vec<V>> {
-        let page = self.read.store.scan(self.scan).await?;
+        let page = self.read.scan(self.scan).await?;
         page.rows.iter().map(decode_row).collect()
     }
 
@@ -287,7 +301,7 @@ impl<'r, V: ReadModel> Find<'r, V> {
         self.scan.take = take.max(MIN_FILTERED);
         let mut found = Vec::new();
         loop {
-            let rows = self.read.store.scan(self.scan.clone()).await?.rows;
+            let rows = self.read.scan(self.scan.clone()).await?.rows;
             for row in &rows {
                 let view = decode_row(row)?;
                 self.scan.after = Some(place(&view, self.scan.order));
@@ -322,7 +336,7 @@ impl<'r, V: ReadModel> Find<'r, V> {
             items: Vec::new(),
             total: 0,
         };
-        for row in self.read.store.scan(scan).await?.rows {
+        for row in self.read.scan(scan).await?.rows {
             let view = decode_row(&row)?;
             if self.filter.as_ref().is_none_or(|filter| filter(&view)) {
                 page.total += 1;

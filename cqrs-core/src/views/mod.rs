@@ -10,6 +10,7 @@ mod key_filter;
 mod loader;
 mod model;
 mod own_view;
+mod rows;
 mod writer;
 
 pub(crate) use buffer::ViewBuffer;
@@ -20,6 +21,9 @@ pub use indexed::Indexed;
 pub(crate) use loader::{Loader, ViewRequest};
 pub use model::{Index, ReadModel};
 pub(crate) use own_view::{FoldTrace, only_own_view};
+pub use rows::Rows;
+#[doc(hidden)]
+pub use rows::SelectsRows;
 
 pub use crate::store::SortKey;
 pub use writer::Views;

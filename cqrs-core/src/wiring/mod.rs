@@ -9,6 +9,7 @@ mod planned_projection;
 mod problem;
 mod processes;
 mod role;
+mod rows;
 mod scope;
 mod services;
 mod stores;

@@ -90,6 +90,7 @@ impl Plan {
         plan.check_partitions(problems);
         plan.check_read_models(problems);
         plan.check_inputs(problems);
+        plan.check_rows(problems);
         plan.check_processes(problems);
         plan
     }

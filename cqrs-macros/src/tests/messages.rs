@@ -74,6 +74,15 @@ fn query() {
 }
 
 #[test]
+fn query_with_rows() {
+    let item = quote! {
+        #[query(returns = Orders, rows = [own_orders, crate::bills::own_bills])]
+        pub struct ListOrders;
+    };
+    expect("query_rows", derive(item, QueryItem::read));
+}
+
+#[test]
 fn event_with_ids() {
     let item = quote! {
         /// A product is there.

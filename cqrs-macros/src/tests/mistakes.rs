@@ -152,7 +152,7 @@ fn unreadable_keys() {
         ),
         derive(
             quote!(
-                #[query(returns, permission = "")]
+                #[query(returns, permission = "", rows = "own_orders")]
                 struct D;
             ),
             QueryItem::read,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cqrs_core::app::HeldPermissions;
 use cqrs_core::prelude::*;
+use cqrs_core::views::Rows;
 use tokio::sync::Semaphore;
 
 cqrs_core::module!();
@@ -164,6 +165,7 @@ fn break_down(_: Break) -> Result<(), CommandError<Rejected>> {
 #[derive(ReadModel, Clone, Serialize, Deserialize)]
 pub struct Balance {
     #[key]
+    #[index]
     pub account: u32,
     pub cents: u64,
 }
@@ -207,6 +209,26 @@ async fn secret_balance(query: SecretBalance, balances: Read<Balance>) -> Result
     Ok(balances.get(&query.account).await?.map(|it| it.cents))
 }
 
+/// An actor sees the account that it is called by, and `all` sees each.
+fn own_balance(actor: &Actor) -> Rows<Balance> {
+    match actor.name() {
+        "all" => Rows::all(),
+        name => match name.parse() {
+            Ok(account) => Rows::eq(Balance::ACCOUNT, &account),
+            Err(_) => Rows::none(),
+        },
+    }
+}
+
+#[derive(Query, Clone, Serialize, Deserialize)]
+#[query(returns = Vec<Balance>, rows = own_balance)]
+pub struct OwnBalances {}
+
+#[query_handler]
+async fn own_balances(_: OwnBalances, balances: Read<Balance>) -> Result<Vec<Balance>> {
+    balances.find().all().await
+}
+
 /// An id that looks like a number in some companies.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Label(String);
@@ -224,15 +246,6 @@ pub struct Repeat {
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Repeated(Repeat);
-
-impl Validate for Repeat {
-    fn validate(&self) -> Result<(), Invalid> {
-        let are_small = self.numbers.iter().all(|number| *number < 100);
-        ensure!(are_small, Invalid::field("numbers", "has one over 99"));
-        ensure!(self.text != "0", Invalid::field("text", "is 0"));
-        Ok(())
-    }
-}
 
 #[query_handler]
 fn repeat(query: Repeat) -> Repeated {

@@ -11,6 +11,7 @@ mod matches;
 #[cfg(feature = "page")]
 mod page;
 mod queries;
+mod rows;
 mod server;
 mod stream_ends;
 #[cfg(feature = "jwt")]

@@ -13,3 +13,6 @@
 ::core::compile_error! {
     "`permission` takes a string: write `permission = \"..\"`"
 }
+::core::compile_error! {
+    "`rows` takes a function, or several in brackets: write `rows = own_orders`"
+}

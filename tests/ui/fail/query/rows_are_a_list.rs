@@ -1,0 +1,20 @@
+use cqrs_core::prelude::*;
+use cqrs_core::views::Rows;
+
+#[derive(ReadModel, Clone, Serialize, Deserialize)]
+struct OrderView {
+    #[key]
+    id: u64,
+    #[index]
+    customer: String,
+}
+
+fn own_orders(actor: &Actor) -> Vec<OrderView> {
+    Vec::new()
+}
+
+#[derive(Query, Clone, Serialize, Deserialize)]
+#[query(returns = Vec<OrderView>, rows = own_orders)]
+struct ListOrders;
+
+fn main() {}

@@ -1,0 +1,16 @@
+use cqrs_core::prelude::*;
+use cqrs_core::views::Rows;
+
+#[derive(ReadModel, Clone, Serialize, Deserialize)]
+struct OrderView {
+    #[key]
+    id: u64,
+    #[index]
+    customer: String,
+}
+
+#[derive(Query, Clone, Serialize, Deserialize)]
+#[query(returns = Vec<OrderView>, rows = "own_orders")]
+struct ListOrders;
+
+fn main() {}

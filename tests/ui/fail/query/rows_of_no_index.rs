@@ -1,0 +1,20 @@
+use cqrs_core::prelude::*;
+use cqrs_core::views::Rows;
+
+#[derive(ReadModel, Clone, Serialize, Deserialize)]
+struct OrderView {
+    #[key]
+    id: u64,
+    #[index]
+    customer: String,
+}
+
+fn own_orders(actor: &Actor) -> Rows<OrderView> {
+    Rows::eq(OrderView::ID, &7)
+}
+
+#[derive(Query, Clone, Serialize, Deserialize)]
+#[query(returns = Vec<OrderView>, rows = own_orders)]
+struct ListOrders;
+
+fn main() {}
