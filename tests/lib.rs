@@ -66,6 +66,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/operations.md")]
     mod operations {}
 
+    #[doc = include_str!("../docs/guides/operations-page.md")]
+    mod operations_page {}
+
     #[doc = include_str!("../docs/guides/parking.md")]
     mod parking {}
 

@@ -30,7 +30,8 @@ pub struct AccessRequest<'a> {
     pub action: Action,
     /// The permission.
     pub permission: &'static str,
-    /// The name of the message, the name of the aggregate in tags, or `events` for the log.
+    /// The name of the message, the name of the aggregate in tags, or `events` for the log. Of another
+    /// [access](crate::Dispatcher::authorize), what the adapter says.
     pub message: &'static str,
 }
 

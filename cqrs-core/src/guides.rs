@@ -31,6 +31,7 @@ guides! {
     metrics: "metrics.md",
     openapi: "openapi.md",
     operations: "operations.md",
+    operations_page: "operations-page.md",
     parking: "parking.md",
     partitions: "partitions.md",
     postgres: "postgres.md",

@@ -7,7 +7,7 @@ use syn::{Block, Expr, ExprClosure, Ident, ItemMod, Local, Macro, Pat, Stmt};
 
 use crate::support::sources::{parsed, root, rust_files};
 
-const FOLDERS: [&str; 14] = [
+const FOLDERS: [&str; 15] = [
     "cqrs-core",
     "cqrs-macros",
     "adapters/cli",
@@ -18,6 +18,7 @@ const FOLDERS: [&str; 14] = [
     "adapters/map",
     "adapters/metrics",
     "adapters/openapi",
+    "adapters/ops",
     "adapters/postgres",
     "adapters/sqlite",
     "adapters/umadb",

@@ -66,6 +66,7 @@ fn no_modules_of_an_adapter_name_each_other_in_a_circle() {
         "adapters/http",
         "adapters/map",
         "adapters/openapi",
+        "adapters/ops",
         "adapters/postgres",
         "adapters/sqlite",
         "adapters/umadb",

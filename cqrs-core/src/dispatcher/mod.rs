@@ -77,7 +77,7 @@ use tokio::time::timeout;
 use crate::subscription::Tasks;
 
 use crate::ScheduleId;
-use crate::auth::Actor;
+use crate::auth::{AccessRequest, Actor};
 use crate::error::{NotCaughtUp, QueryError};
 use crate::handler::ProcessManager;
 use crate::message::{Aggregate, AggregateId, Command, Query};
@@ -272,6 +272,45 @@ impl Dispatcher {
     /// Returns the permission that the log requires of its readers: see [`Builder::log_permission`].
     pub fn log_permission(&self) -> Option<&'static str> {
         self.inner.log_permission
+    }
+
+    /// Asks the authorizer about an access of a kind that the dispatcher does not know, for adapters with entry points of
+    /// their own, such as a page for operators. Calls ask by themselves.
+    ///
+    /// ```
+    /// use cqrs_core::app::{AccessRequest, Action, HeldPermissions};
+    /// use cqrs_core::prelude::*;
+    /// # cqrs_core::module!();
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// # let builder = Dispatcher::builder().module(module()).store(Memory::new());
+    /// let app = builder.authorizer(HeldPermissions).build().await?;
+    /// let ann = Actor::new("ann").with("backups:begin");
+    /// let request = AccessRequest {
+    ///     actor: Some(&ann),
+    ///     action: Action::Operate,
+    ///     permission: "backups:begin",
+    ///     message: "backups",
+    /// };
+    /// assert!(app.authorize(&request).is_ok());
+    /// assert!(app.authorize(&AccessRequest { actor: None, ..request }).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If the access is denied. Without an authorizer, each is.
+    pub fn authorize(&self, request: &AccessRequest<'_>) -> Result<(), QueryError> {
+        let AccessRequest {
+            actor,
+            action,
+            permission,
+            message,
+        } = *request;
+        self.inner
+            .permit(action, message, Some(permission), actor)??;
+        Ok(())
     }
 
     /// Returns the health of projections, reactions and the state cache: that of the application, as this

@@ -24,6 +24,8 @@ pub enum Action {
     Send,
     /// To read the state and history of an aggregate, or the log.
     Read,
+    /// To operate projections, reactions and process managers.
+    Operate,
 }
 
 impl fmt::Display for Action {
@@ -31,6 +33,7 @@ impl fmt::Display for Action {
         f.write_str(match self {
             Self::Send => "send",
             Self::Read => "read",
+            Self::Operate => "operate",
         })
     }
 }

@@ -130,7 +130,9 @@ impl Browser {
             match self.try_evaluate(&script) {
                 Ok(value) => return value,
                 // The page has given way to the next one.
-                Err(error) if error.contains("context was destroyed") => {}
+                Err(error)
+                    if error.contains("context was destroyed")
+                        || error.contains("navigated or closed") => {}
                 Err(error) => panic!("{error}\nof {expression}\n{:#?}", self.told),
             }
         }

@@ -1,0 +1,59 @@
+use maud::{DOCTYPE, Markup, html};
+
+use crate::desk::Desk;
+use crate::visit::Links;
+
+/// The part of the pages that a page belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chapter {
+    None,
+    Subscriptions,
+}
+
+/// The parts in the navigation, with their addresses.
+const CHAPTERS: [(Chapter, &str, &str); 1] = [(Chapter::Subscriptions, "", "Subscriptions")];
+
+/// A page with its head and its navigation.
+pub(crate) fn layout(
+    desk: &Desk,
+    links: &Links,
+    chapter: Chapter,
+    title: &str,
+    body: Markup,
+) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="robots" content="noindex";
+                title { (title) " – " (desk.title) }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href=(links.to("style.css"));
+                script src=(links.to("script.js")) defer {}
+            }
+            body {
+                a.skip href="#main" { "Skip to the content" }
+                header {
+                    p.brand { (desk.title) }
+                    nav aria-label="Pages" {
+                        ul {
+                            @for (each, page, name) in CHAPTERS {
+                                li {
+                                    a href=(links.to(page)) aria-current=[(each == chapter).then_some("page")] { (name) }
+                                }
+                            }
+                        }
+                    }
+                    div.tools id="tools" {}
+                }
+                main id="main" tabindex="-1" {
+                    h1 { (title) }
+                    (body)
+                }
+                p.hidden id="told" role="status" {}
+            }
+        }
+    }
+}
