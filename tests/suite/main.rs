@@ -119,6 +119,7 @@ mod shards;
 mod shop;
 mod shutdown;
 mod spans;
+mod who_did_what;
 mod wiring;
 mod wiring_processes;
 

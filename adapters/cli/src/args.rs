@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use cqrs_core::Uuid;
 use cqrs_core::app::Role;
+use cqrs_core::{Timestamp, Uuid};
 use serde::Deserialize;
 
 use crate::address::{AddressSources, Location};
@@ -217,6 +217,15 @@ pub(crate) struct HistoryArgs {
     /// Only events of this type; of several, of any of them
     #[arg(long = "type", value_name = "EVENT")]
     pub(crate) types: Vec<String>,
+    /// Only events of commands that this actor has sent; the log is read through for them
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Only events of this time or later, as `2026-03-01T12:00:00Z`
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
+    /// Only events of this time or before
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    pub(crate) until: Option<Timestamp>,
     /// Only events after this position
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
     pub(crate) after: u64,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::app::{Model, NodeKind};
+use cqrs_core::app::{History, Model, NodeKind};
 use cqrs_core::error::Failure;
 use cqrs_core::store::{EventLogExt, EventQuery, EventQueryItem, EventType, Tag};
 use cqrs_core::{Actor, Dispatcher, Position, Recorded};
@@ -38,7 +38,8 @@ pub(crate) async fn run(
     if history.follow {
         return follow(dispatcher, &query, after, actor, &mut shown).await;
     }
-    let mut events = dispatcher.events(query).actor(actor).after(after);
+    let all = dispatcher.events(query).actor(actor).after(after);
+    let mut events = selected(all, history);
     if let Some(position) = history.up_to {
         events = events.up_to(Position::new(position));
     }
@@ -74,8 +75,9 @@ async fn follow(
     loop {
         let head = dispatcher.log().head().await?;
         if head > after {
-            let history = dispatcher.events(query.clone()).actor(actor.clone());
-            let events = history.after(after).up_to(head).all().await?;
+            let new = dispatcher.events(query.clone()).actor(actor.clone());
+            let wanted = selected(new.after(after).up_to(head), shown.history);
+            let events = wanted.all().await?;
             shown.print(&events)?;
             after = head;
         }
@@ -85,6 +87,20 @@ async fn follow(
             () = sleep(INTERVAL) => {}
         }
     }
+}
+
+/// The events of the actor and the times of the arguments.
+fn selected(mut events: History, history: &HistoryArgs) -> History {
+    if let Some(actor) = &history.by {
+        events = events.by(actor);
+    }
+    if let Some(time) = history.since {
+        events = events.since(time);
+    }
+    if let Some(time) = history.until {
+        events = events.until(time);
+    }
+    events
 }
 
 /// The events that the arguments select.

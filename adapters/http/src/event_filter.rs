@@ -1,6 +1,6 @@
 use axum::http::StatusCode;
-use cqrs_core::Position;
 use cqrs_core::store::{EventQuery, EventQueryItem, EventType, Tag};
+use cqrs_core::{Position, Timestamp};
 
 use crate::problem::Problem;
 
@@ -13,13 +13,16 @@ pub(crate) struct EventFilter {
     pub(crate) query: EventQuery,
     /// The position after which they begin.
     pub(crate) after: Option<Position>,
+    /// The actor whose commands have recorded them.
+    pub(crate) actor: Option<String>,
+    pub(crate) since: Option<Timestamp>,
 }
 
 impl EventFilter {
-    /// Reads a query string: `type`, of which an event has any, `tag`, of which it has all, and `after`.
+    /// Reads a query string: `type`, of which an event has any, `tag`, of which it has all, `actor`, `since` and `after`.
     pub(crate) fn read(text: &str) -> Result<Self, Problem> {
         let mut item = EventQueryItem::default();
-        let mut after = None;
+        let (mut after, mut actor, mut since) = (None, None, None);
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             match &*name {
                 "type" => item.types.push(EventType::from(&*value)),
@@ -30,11 +33,20 @@ impl EventFilter {
                     };
                     after = Some(Position::new(number));
                 }
+                "actor" if actor.is_none() => actor = Some(value.into_owned()),
+                "actor" => return Err(refused("actor", "it is there more than once")),
+                "since" => {
+                    let Ok(time) = value.parse() else {
+                        let reason = "it is no time such as `2026-03-01T12:00:00Z`";
+                        return Err(refused("since", reason));
+                    };
+                    since = Some(time);
+                }
                 other => {
                     let name: String = other.chars().take(80).collect();
                     return Err(refused(
                         &name,
-                        "events are selected by `type`, `tag` and `after`",
+                        "events are selected by `type`, `tag`, `actor`, `since` and `after`",
                     ));
                 }
             }
@@ -48,7 +60,12 @@ impl EventFilter {
         } else {
             EventQuery::Items(vec![item])
         };
-        Ok(Self { query, after })
+        Ok(Self {
+            query,
+            after,
+            actor,
+            since,
+        })
     }
 }
 
@@ -71,7 +88,9 @@ mod tests {
 
     #[test]
     fn a_filter_has_any_of_the_types_and_all_of_the_tags() {
-        let read = EventFilter::read("type=opened&type=closed&tag=account%3A7&after=12").ok();
+        let read = EventFilter::read(
+            "type=opened&type=closed&tag=account%3A7&after=12&actor=ann+b&since=1970-01-01T00%3A00%3A00Z",
+        );
         let item = EventQueryItem {
             types: vec!["opened".into(), "closed".into()],
             tags: vec![Tag::new("account", 7)],
@@ -79,8 +98,10 @@ mod tests {
         let filter = EventFilter {
             query: EventQuery::Items(vec![item]),
             after: Some(Position::new(12)),
+            actor: Some("ann b".to_owned()),
+            since: Some(Timestamp::UNIX_EPOCH),
         };
-        assert_eq!(read, Some(filter));
+        assert_eq!(read.ok(), Some(filter));
         let all = EventFilter::read("").ok();
         assert_eq!(all.map(|it| it.query), Some(EventQuery::All));
     }
@@ -93,6 +114,8 @@ mod tests {
             "after=-1",
             "after=",
             "types=opened",
+            "actor=ann&actor=bob",
+            "since=yesterday",
         ] {
             assert!(EventFilter::read(text).is_err(), "{text}");
         }

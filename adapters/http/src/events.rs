@@ -84,6 +84,12 @@ pub(crate) async fn answer(
     if let Some(position) = after {
         feed = feed.after(position);
     }
+    if let Some(actor) = filter.actor {
+        feed = feed.by(actor);
+    }
+    if let Some(time) = filter.since {
+        feed = feed.since(time);
+    }
     if let Some(actor) = sender.actor() {
         feed = feed.actor(actor.clone());
     }

@@ -13,7 +13,7 @@ use crate::handler::AggregateType;
 use crate::message::Aggregate;
 use crate::panic::panic_message;
 use crate::store::{
-    BoxFuture, EventLogExt, EventQuery, Events, Position, ReadRange, Recorded, Tags,
+    BoxFuture, EventLogExt, EventQuery, Events, Position, ReadRange, Recorded, RecordedFilter, Tags,
 };
 
 /// A read of the state of an aggregate, which `.await` folds. Created by
@@ -112,6 +112,7 @@ pub struct History {
     inner: Arc<Inner>,
     query: Result<EventQuery, BrokenId>,
     range: ReadRange,
+    filter: Option<RecordedFilter>,
     actor: Option<Actor>,
     /// The name for the authorizer, and the required permission.
     guarded: (&'static str, Option<&'static str>),
@@ -153,6 +154,7 @@ impl History {
             inner,
             query,
             range: ReadRange::after(Position::START),
+            filter: None,
             actor: None,
             guarded,
         }
@@ -179,6 +181,32 @@ impl History {
         self
     }
 
+    /// Reads only events of commands that the actor with this name has sent. Logs have no index of actors: all events that
+    /// match otherwise are read, page by page, and the others are left out.
+    #[must_use]
+    pub fn by(mut self, actor: impl Into<String>) -> Self {
+        self.filter().actor = Some(actor.into());
+        self
+    }
+
+    /// Reads only events that were recorded at this time or later. Where they begin is found by bisection.
+    #[must_use]
+    pub fn since(mut self, time: Timestamp) -> Self {
+        self.filter().since = Some(time);
+        self
+    }
+
+    /// Reads only events that were recorded at this time or before.
+    #[must_use]
+    pub fn until(mut self, time: Timestamp) -> Self {
+        self.filter().until = Some(time);
+        self
+    }
+
+    fn filter(&mut self) -> &mut RecordedFilter {
+        self.filter.get_or_insert_default()
+    }
+
     /// Returns the events one by one: `while let Some(event) = events.next().await? { .. }`.
     ///
     /// # Errors
@@ -188,7 +216,11 @@ impl History {
         let actor = self.actor.as_ref();
         self.inner.permit(Action::Read, name, permission, actor)??;
         let query = self.query.as_ref().map_err(BrokenId::failure)?;
-        Ok(Events::read(&*self.inner.log, query.clone(), self.range))
+        let (log, query) = (&*self.inner.log, query.clone());
+        Ok(match &self.filter {
+            None => Events::read(log, query, self.range),
+            Some(filter) => Events::filtered(log, query, self.range, filter.clone()),
+        })
     }
 
     /// Returns all events at once.

@@ -1,7 +1,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
+
 use super::read_ahead::ReadAhead;
+use super::recorded_filter::RecordedFilter;
 use super::{
     BoxFuture, EventData, EventLog, EventPage, EventQuery, FoldReads, Position, ReadRange,
     Recorded, StoreError,
@@ -24,6 +27,27 @@ impl<'s> Events<'s> {
     /// Reads the matching events in the range, in position order.
     pub fn read<L: EventLog + ?Sized>(log: &'s L, query: EventQuery, range: ReadRange) -> Self {
         Self::new(range, move |range| log.read(query.clone(), range))
+    }
+
+    /// As [`read`](Self::read), only those that the filter includes.
+    pub(crate) fn filtered<L: EventLog + ?Sized>(
+        log: &'s L,
+        query: EventQuery,
+        range: ReadRange,
+        filter: RecordedFilter,
+    ) -> Self {
+        let shared = Arc::new((filter, OnceCell::new()));
+        Self::new(range, move |range| {
+            let (query, shared) = (query.clone(), shared.clone());
+            Box::pin(async move {
+                let (filter, bounds) = &*shared;
+                let bounds = bounds.get_or_try_init(|| filter.time_bounds(log)).await?;
+                let narrowed = bounds.narrow(range);
+                let mut page = log.read(query, narrowed).await?;
+                filter.retain(&mut page);
+                Ok(page)
+            })
+        })
     }
 }
 

@@ -93,3 +93,29 @@ fn events_are_selected_by_tag_type_and_position() {
         .run(&["history", "--type", "product-renamed"])
         .fails(1, "there are no such events");
 }
+
+#[test]
+fn events_are_selected_by_who_and_when() {
+    let program = Program::new();
+    program.ok(&["--store", "catalog.db", "--actor", "ann"]);
+    let all = program.ok(&["--json", "history"]);
+    let lines: Vec<Value> = all
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("is JSON"))
+        .collect();
+    let by_ann = lines.iter().filter(|it| it["actor"] == "ann").count();
+    assert!(by_ann > 2, "{all}");
+    let count = |arguments: &[&str]| {
+        let all = [&["--json", "history"], arguments].concat();
+        program.ok(&all).lines().count()
+    };
+    assert_eq!(count(&["--by", "ann"]), by_ann);
+    let time = lines[lines.len() - 1]["time"].as_str().expect("is text");
+    let since = lines.iter().filter(|it| it["time"].as_str() >= Some(time));
+    assert_eq!(count(&["--since", time]), since.count());
+    assert_eq!(count(&["--until", time]), lines.len());
+    let nobody = program.run(&["history", "--by", "bob"]);
+    nobody.fails(1, "there are no such events");
+    let no_time = program.run(&["history", "--since", "yesterday"]);
+    no_time.fails(2, "yesterday");
+}

@@ -88,6 +88,28 @@ async fn a_filter_selects_by_type_and_tag() {
 }
 
 #[tokio::test]
+async fn a_filter_selects_by_actor_and_time() {
+    let server = server().await;
+    for (account, user) in [(1, "ann"), (2, "bob"), (3, "ann")] {
+        let deposit = server.post("commands/Deposit", &json!({"account": account, "cents": 5}));
+        assert_eq!(json(deposit.header("x-user", user)).await.0, StatusCode::OK);
+    }
+    let mut of_ann = Events::of(feed(&server, "actor=ann&since=2020-01-01T00:00:00Z")).await;
+    assert_eq!(next(&mut of_ann).await["position"], 1);
+    let third = next(&mut of_ann).await;
+    assert_eq!(
+        (&third["position"], &third["actor"]),
+        (&json!(3), &json!("ann"))
+    );
+    let time = third["time"].as_str().expect("is text").to_owned();
+    let mut since = Events::of(feed(&server, &format!("since={time}&type=deposited"))).await;
+    assert_eq!(next(&mut since).await["position"], 3);
+    // The one who asks is not the one who is asked about.
+    let own = server.get("events?actor=bob").header("x-user", "bob");
+    assert_eq!(problem(own).await.0, 403);
+}
+
+#[tokio::test]
 async fn a_reader_that_comes_back_misses_nothing() {
     const EVENTS: u64 = 300;
     let server = server().await;
