@@ -3,11 +3,14 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Html;
+use cqrs_core::Position;
 use cqrs_core::app::{SubscriptionHealth, SubscriptionKind};
 use maud::{Markup, html};
 
 use crate::change::hidden;
 use crate::desk::Desk;
+use crate::event::json;
+use crate::events::{event_at, reference};
 use crate::fields::MAX_REASON;
 use crate::layout::{Chapter, layout};
 use crate::refusal::Refusal;
@@ -43,9 +46,15 @@ pub(crate) async fn answer(
         button,
         fields,
     } = question(&visit, action, &health)?;
+    let skipped = if action == "skip" {
+        skipped(&desk, &visit).await?
+    } else {
+        html! {}
+    };
     let back = visit.links.with("subscription", &[("name", name)]);
     let body = html! {
         p.note.warn { (effect) }
+        (skipped)
         form.stack method="post" action=(visit.links.to("change")) {
             (hidden(action, name))
             (fields)
@@ -127,6 +136,20 @@ fn question(visit: &Visit, action: &str, health: &SubscriptionHealth) -> Result<
             }
         }
         _ => return Err(Refusal::of_field("action", "there is no such change")),
+    })
+}
+
+/// The event that is to be skipped.
+async fn skipped(desk: &Desk, visit: &Visit) -> Result<Markup, Refusal> {
+    let position = Position::new(visit.fields.number("position")?);
+    Ok(match event_at(&desk.dispatcher, visit, position).await {
+        Ok(Some(event)) => html! {
+            p { (event.data.event_type.as_str()) " at " (reference(&visit.links, position)) ":" }
+            (json(&event.data.json()))
+        },
+        Ok(None) => html! { p { "There is no event at this position." } },
+        // Its position is enough to skip it.
+        Err(error) => html! { p.faint { (error) } },
     })
 }
 

@@ -8,10 +8,18 @@ use crate::visit::Links;
 pub(crate) enum Chapter {
     None,
     Subscriptions,
+    Events,
+    Processes,
+    Map,
 }
 
 /// The parts in the navigation, with their addresses.
-const CHAPTERS: [(Chapter, &str, &str); 1] = [(Chapter::Subscriptions, "", "Subscriptions")];
+const CHAPTERS: [(Chapter, &str, &str); 4] = [
+    (Chapter::Subscriptions, "", "Subscriptions"),
+    (Chapter::Events, "events", "Events"),
+    (Chapter::Processes, "processes", "Processes"),
+    (Chapter::Map, "map", "Map"),
+];
 
 /// A page with its head and its navigation.
 pub(crate) fn layout(

@@ -9,7 +9,9 @@ use cqrs_http::Unauthenticated;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::desk::{Authenticate, Desk, Permissions};
-use crate::{assets, change, confirm, frame, overview, refusal, subscription};
+use crate::{
+    assets, change, confirm, event, events, frame, map, overview, processes, refusal, subscription,
+};
 
 /// Options of the pages.
 ///
@@ -110,6 +112,11 @@ impl Options {
             .route("/subscription", get(subscription::answer))
             .route("/confirm", get(confirm::answer))
             .route("/change", post(change::answer))
+            .route("/events", get(events::answer))
+            .route("/event", get(event::answer))
+            .route("/processes", get(processes::answer))
+            .route("/process", get(processes::one))
+            .route("/map", get(map::answer))
             .route("/style.css", get(assets::style))
             .route("/script.js", get(assets::script))
             .method_not_allowed_fallback(refusal::wrong_method)

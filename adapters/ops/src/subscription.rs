@@ -11,6 +11,7 @@ use maud::{Markup, html};
 use crate::change::{done, form, hidden};
 use crate::confirm::reason;
 use crate::desk::Desk;
+use crate::events::reference;
 use crate::jobs::{Job, JobState, Task};
 use crate::layout::{Chapter, layout};
 use crate::overview::state;
@@ -47,7 +48,7 @@ pub(crate) async fn answer(
         @if let Some(parked) = &parked { (parked_ids(&visit, name, parked)) }
         @if let Some(versions) = &versions { (versions_of(&desk, &visit, status, versions)) }
         @if status.health.shards.len() > 1 { (shards(status)) }
-        @if let Some(skipped) = &skipped { (skipped_events(skipped)) }
+        @if let Some(skipped) = &skipped { (skipped_events(&visit, skipped)) }
         @if visit.may_change { (changes(&visit, status, head, parked.is_some())) }
     };
     let page = layout(&desk, &visit.links, Chapter::Subscriptions, name, body);
@@ -114,7 +115,7 @@ fn parked_table(visit: &Visit, name: &str, parked: &[ParkedKey]) -> Markup {
                     @let position = key.first.to_string();
                     tr role="row" {
                         th role="rowheader" scope="row" { (key.partition) ":" (key.key) }
-                        td.number role="cell" data-label="Event" { (number(key.first.get())) }
+                        td.number role="cell" data-label="Event" { (reference(&visit.links, key.first)) }
                         td role="cell" data-label="Since" { (time(key.since)) }
                         td.reason role="cell" data-label="Cause" { (key.cause) }
                         @if visit.may_change {
@@ -308,7 +309,7 @@ fn holder(state: &SubscriptionState) -> &'static str {
     }
 }
 
-fn skipped_events(skipped: &[SkippedEvent]) -> Markup {
+fn skipped_events(visit: &Visit, skipped: &[SkippedEvent]) -> Markup {
     if skipped.is_empty() {
         return html! {};
     }
@@ -328,7 +329,7 @@ fn skipped_events(skipped: &[SkippedEvent]) -> Markup {
                 tbody role="rowgroup" {
                     @for event in skipped.iter().rev().take(MAX_ROWS) {
                         tr role="row" {
-                            th.number role="rowheader" scope="row" { (number(event.position.get())) }
+                            th.number role="rowheader" scope="row" { (reference(&visit.links, event.position)) }
                             td role="cell" data-label="Id" { (event.key.as_deref().unwrap_or("–")) }
                             td role="cell" data-label="Time" { (time(event.time)) }
                             td.reason role="cell" data-label="Reason" { (event.reason) }

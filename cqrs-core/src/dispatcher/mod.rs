@@ -281,6 +281,15 @@ impl Dispatcher {
     /// use cqrs_core::app::{AccessRequest, Action, HeldPermissions};
     /// use cqrs_core::prelude::*;
     /// # cqrs_core::module!();
+    /// #
+    /// # #[derive(Query, Serialize, Deserialize)]
+    /// # #[query(returns = u32)]
+    /// # struct BackupCount;
+    /// #
+    /// # #[query_handler]
+    /// # fn backup_count(_: BackupCount) -> u32 {
+    /// #     0
+    /// # }
     ///
     /// # #[tokio::main]
     /// # async fn main() -> Result<()> {

@@ -10,10 +10,14 @@ use tokio::net::TcpStream;
 use crate::domain::{module, parcels};
 use crate::server::{Server, options, send, text};
 
-const PAGES: [&str; 3] = [
+const PAGES: [&str; 7] = [
     "",
     "/subscription?name=weights",
     "/confirm?action=rebuild&name=weights",
+    "/events",
+    "/event?position=1",
+    "/processes",
+    "/process?name=delivery&id=p1",
 ];
 
 const PAUSE: &str = "action=pause&name=weights&reason=because";

@@ -46,11 +46,15 @@ fn picture(browser: &mut Browser, name: &str) {
 }
 
 /// The pages of the tests, with names for pictures.
-const PAGES: [(&str, &str); 4] = [
+const PAGES: [(&str, &str); 8] = [
     ("overview", ""),
     ("projection", "/subscription?name=weights"),
     ("reaction", "/subscription?name=label&done=retry"),
     ("confirm", "/confirm?action=skip&name=weights&position=41"),
+    ("events", "/events"),
+    ("event", "/event?position=41"),
+    ("processes", "/processes"),
+    ("process", "/process?name=delivery&id=p7"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

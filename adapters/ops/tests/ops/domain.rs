@@ -70,11 +70,41 @@ fn label(_: ParcelSent, printer: Service<Printer>) -> Result<()> {
     Ok(())
 }
 
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "delivery-due", version = 1)]
+pub struct DeliveryDue {
+    #[id(Parcel)]
+    pub parcel: String,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+pub struct Delivery {
+    grams: i64,
+    is_late: bool,
+}
+
+#[process_manager(name = "delivery", id(Parcel = String))]
+impl Delivery {
+    #[start]
+    fn sent(&mut self, event: &ParcelSent) -> Deadline<DeliveryDue> {
+        self.grams = event.grams;
+        let parcel = event.parcel.clone();
+        Deadline::after(DeliveryDue { parcel }, Duration::from_secs(86_400))
+    }
+
+    #[due]
+    fn late(&mut self, _: &DeliveryDue) -> End {
+        self.is_late = true;
+        End
+    }
+}
+
 /// A dispatcher in memory, whose pages may be seen with `operations:read`.
 pub async fn parcels() -> (Dispatcher, Arc<Printer>) {
     let printer = Arc::new(Printer::default());
     let builder = Dispatcher::builder().module(module()).store(Memory::new());
     let builder = builder.authorizer(HeldPermissions).provide(printer.clone());
+    let builder = builder.log_permission("log:read");
     let builder = builder.retry_for(Duration::from_millis(20));
     (builder.build().await.expect("builds"), printer)
 }

@@ -68,7 +68,7 @@ impl Server {
 
     /// A page for somebody who may do all.
     pub fn page(&self, page: &str) -> RequestBuilder {
-        let may = "operations:read operations:write";
+        let may = "operations:read operations:write log:read";
         self.client.get(self.url(page)).header("x-may", may)
     }
 
