@@ -32,6 +32,7 @@ fn catalog(store: StoreKind) -> Builder {
         .module(example_catalog::module())
         .module(example_catalog::orders::module())
         .module(example_catalog::checkout::module())
+        .schedules()
         .authorizer(HeldPermissions)
         .provide::<dyn Notifier>(Arc::new(StandardError))
         .provide::<dyn Payments>(Arc::new(SimulatedPayments));

@@ -165,6 +165,42 @@ async fn a_command_is_moved() {
     .await;
 }
 
+/// As long as the worker has seen nothing of them, from the log; afterwards, by what it has stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_that_are_not_carried_out_are_listed() {
+    on_each_with(notes::module(), Builder::schedules, async |app| {
+        let list = async |after| {
+            let listed = app.scheduled_ids(after, None).await;
+            listed.expect("lists")
+        };
+        assert!(list(None).await.is_empty());
+        let subscriptions = app.subscriptions();
+        let pause = subscriptions.pause(WORKER, "a look");
+        pause.await.expect("pauses");
+        let mut ids = Vec::new();
+        for note in 1..=4 {
+            let json = format!("{{\"note\": {note}}}");
+            let call = app.schedule_json("Remind", json.as_bytes()).after(HOUR);
+            ids.push(call.await.expect("is scheduled"));
+        }
+        assert!(app.cancel(ids[3]).await.expect("cancels"));
+        ids.sort();
+        assert_eq!(list(None).await, ids, "nobody has handled them");
+        subscriptions.resume(WORKER).await.expect("resumes");
+        idle(&app).await;
+        let mut waiting = Vec::new();
+        for id in ids {
+            let is_waiting = scheduled(&app, id).await.state == ScheduleState::Waiting;
+            waiting.extend(is_waiting.then_some(id));
+        }
+        assert_eq!(waiting.len(), 3);
+        assert_eq!(list(None).await, waiting);
+        assert_eq!(list(Some(waiting[0])).await, waiting[1..]);
+        assert!(list(Some(waiting[2])).await.is_empty());
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_due_before_what_was_recorded_earlier_is_handled() {
     on_each_with(notes::module(), Builder::schedules, async |app| {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::address::{AddressSources, Location};
 use crate::operations::Operation;
 use crate::processes::{DeadlinesArgs, ProcessArgs};
+use crate::schedules::{ScheduleVerb, WhenArgs};
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -100,6 +101,8 @@ pub(crate) enum PlainVerb {
     /// Lists the deadlines that instances of process managers wait for
     Deadlines(DeadlinesArgs),
     #[command(flatten)]
+    Schedule(ScheduleVerb),
+    #[command(flatten)]
     Operate(Operation),
     /// Prints the OpenAPI document of what `serve` serves
     Openapi(OpenapiArgs),
@@ -115,6 +118,8 @@ pub(crate) struct SendOptions {
     /// The command's id, which makes it safe to repeat [default: a new one]
     #[arg(long, global = true, value_name = "UUID")]
     pub(crate) id: Option<Uuid>,
+    #[command(flatten)]
+    pub(crate) when: WhenArgs,
     #[command(flatten)]
     pub(crate) work: WorkArgs,
 }

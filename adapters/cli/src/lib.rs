@@ -25,6 +25,7 @@ mod processes;
 mod program;
 mod rebuild;
 mod receipt;
+mod schedules;
 mod send;
 #[cfg(feature = "serve")]
 mod serve;

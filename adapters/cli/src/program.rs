@@ -28,8 +28,8 @@ use crate::serve::{self, Routes, Serving};
 use crate::settings::Settings;
 use crate::shutdown::{close, run_until_signal};
 use crate::{
-    ask, completions, explain, history, import, map, operations, processes, rebuild, send, status,
-    verify,
+    ask, completions, explain, history, import, map, operations, processes, rebuild, schedules,
+    send, status, verify,
 };
 
 /// The command line of a program: its domain, and what the program adds.
@@ -391,6 +391,7 @@ impl Program {
                 let shown = processes::deadlines(&dispatcher, &model, arguments, actor, as_json);
                 run_until_signal(&dispatcher, shown).await
             }
+            PlainVerb::Schedule(verb) => schedules::run(call, verb).await,
             PlainVerb::Operate(operation) => operations::run(call, operation).await,
             PlainVerb::Openapi(arguments) => self.print_document(call, arguments, openapi),
             PlainVerb::Asyncapi(arguments) => self.print_document(call, arguments, asyncapi),
@@ -462,6 +463,10 @@ async fn run_send(call: &Call) -> Result<(), CliError> {
     message.id = options.id;
     let roles = options.work.roles();
     let dispatcher = call.build(OpenMode::CreateIfMissing, &roles).await?;
+    if options.when.is_given() {
+        let scheduled = schedules::schedule(&dispatcher, &message, options.when, call);
+        return run_until_signal(&dispatcher, scheduled).await;
+    }
     let sent = send::run(&dispatcher, &message, call.actor(), call.is_json);
     run_until_signal(&dispatcher, sent).await
 }

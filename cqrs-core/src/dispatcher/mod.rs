@@ -141,6 +141,11 @@ impl Dispatcher {
         ScheduleCall::new(self, &command)
     }
 
+    /// Schedules the command with this wire name and JSON body. See [`schedule`](Self::schedule).
+    pub fn schedule_json(&self, name: &str, json: &[u8]) -> Undated<ScheduleCall<'_>> {
+        ScheduleCall::named(self, name, json)
+    }
+
     /// Moves a scheduled command to another time, `.at(time)` or `.after(duration)`. The call returns whether
     /// it was in time: `false` if the command was due or canceled before.
     pub fn reschedule(&self, id: ScheduleId) -> Undated<ScheduleChangeCall<'_>> {
@@ -156,6 +161,20 @@ impl Dispatcher {
     /// Looks at a scheduled command: when it is due, and what has become of it.
     pub fn scheduled(&self, id: ScheduleId) -> ScheduledCall<'_> {
         ScheduledCall::new(self, id)
+    }
+
+    /// The ids of scheduled commands that wait for their time or are being sent, in the order of their texts, after one
+    /// of them: about 1,000, and none after the last. Some may have been canceled or carried out a moment ago, as
+    /// [`scheduled`](Self::scheduled) tells. The authorizer is asked if [`Builder::log_permission`] names a permission.
+    ///
+    /// # Errors
+    /// If [`Builder::schedules`] was not called, the actor may not look at them, or the store fails.
+    pub async fn scheduled_ids(
+        &self,
+        after: Option<ScheduleId>,
+        actor: Option<&Actor>,
+    ) -> Result<Vec<ScheduleId>, QueryError> {
+        self.inner.scheduled_ids(after, actor).await
     }
 
     /// Starts a conversation in which every query sees the events of the commands before it.

@@ -16,6 +16,7 @@ mod postgres;
 mod process;
 mod program;
 mod rebuild;
+mod schedules;
 #[cfg(unix)]
 mod schemathesis;
 mod send_and_ask;

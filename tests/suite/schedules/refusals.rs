@@ -69,6 +69,13 @@ async fn what_could_not_be_sent_is_not_scheduled() {
             ),
             "{foreign:?}"
         );
+        let unnamed = app.schedule_json("Remnd", b"{}").after(HOUR).await;
+        assert!(
+            matches!(unnamed, Err(CommandError::Unknown(_))),
+            "{unnamed:?}"
+        );
+        let empty = app.schedule_json("Remind", b"").after(HOUR).await;
+        assert!(matches!(empty, Err(CommandError::Invalid(_))), "{empty:?}");
         let unknown = app.cancel(CommandId::new().into()).await;
         assert!(
             matches!(unknown, Err(CommandError::Invalid(_))),
@@ -90,6 +97,9 @@ async fn who_schedules_says_so_on_the_builder() {
         panic!("{refused:?}");
     };
     assert!(error.to_string().contains("`.schedules()`"), "{error}");
+    let unlisted = app.scheduled_ids(None, None).await;
+    let error = unlisted.expect_err("there is nothing to list").to_string();
+    assert!(error.contains("`.schedules()`"), "{error}");
 }
 
 #[tokio::test]

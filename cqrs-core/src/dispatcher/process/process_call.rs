@@ -203,7 +203,7 @@ impl Inner {
     }
 
     /// The stored instances of a process manager.
-    fn instances(&self, entry: &ProcessEntry) -> Result<InstanceTable, Failure> {
+    pub(crate) fn instances(&self, entry: &ProcessEntry) -> Result<InstanceTable, Failure> {
         let main = self.stores.views.main.clone();
         let views = main.ok_or_else(|| {
             Failure::from(StoreError::Unavailable {
@@ -222,8 +222,9 @@ impl Inner {
     ) -> Result<Vec<String>, QueryError> {
         let entry = self.process_named(name)?;
         self.permit(Action::Read, entry.name, self.log_permission, actor)??;
-        let ids = self.instances(entry)?.ids(after.map(str::to_owned)).await;
-        Ok(ids.map_err(Failure::from)?)
+        let instances = self.instances(entry)?;
+        let page = instances.keys_after(after.map(str::to_owned)).await;
+        Ok(page.map_err(Failure::from)?.keys)
     }
 }
 

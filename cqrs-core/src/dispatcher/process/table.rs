@@ -21,10 +21,10 @@ pub(crate) struct InstanceTable {
 }
 
 /// A page of keys from an index.
-pub(super) struct KeyPage<T> {
-    pub(super) keys: Vec<T>,
+pub(crate) struct KeyPage<T> {
+    pub(crate) keys: Vec<T>,
     /// Whether there may be more.
-    pub(super) has_more: bool,
+    pub(crate) has_more: bool,
 }
 
 impl InstanceTable {
@@ -96,14 +96,17 @@ impl InstanceTable {
         instances.collect()
     }
 
-    /// The keys of a page of all instances, after a key, in the order of keys.
-    pub(super) async fn ids(&self, after: Option<String>) -> Result<Vec<String>, StoreError> {
+    /// The keys of all instances, after a key, in the order of keys.
+    pub(crate) async fn keys_after(
+        &self,
+        after: Option<String>,
+    ) -> Result<KeyPage<String>, StoreError> {
         let all = IndexRange {
             index: DUE,
             from: Bound::Unbounded,
             to: Bound::Unbounded,
         };
-        Ok(self.keys(all, after).await?.keys)
+        self.keys(all, after).await
     }
 
     /// The keys of instances that have commands to send, after a key, in the order of keys.

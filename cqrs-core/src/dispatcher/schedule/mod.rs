@@ -2,6 +2,7 @@
 
 mod change_call;
 mod history;
+mod listing;
 mod manager;
 mod schedule_call;
 mod scheduled;

@@ -69,13 +69,34 @@ impl<'d> NamedCommand<'d> {
         let json = encoded.map_err(Invalid::from)?;
         Ok(Self { slot, json })
     }
+
+    fn named(dispatcher: &'d Dispatcher, name: &str, json: &[u8]) -> Result<Self, InfraError> {
+        let slot = dispatcher.inner.commands.named("command", name);
+        // As it is parsed.
+        let is_empty = json.trim_ascii().is_empty();
+        Ok(Self {
+            slot: slot.map_err(CommandError::Unknown)?,
+            json: if is_empty { b"{}" } else { json }.to_vec(),
+        })
+    }
 }
 
 impl<'d> ScheduleCall<'d> {
     pub(crate) fn new<C: Command>(dispatcher: &'d Dispatcher, command: &C) -> Undated<Self> {
+        Self::of(dispatcher, NamedCommand::new(dispatcher, command))
+    }
+
+    pub(crate) fn named(dispatcher: &'d Dispatcher, name: &str, json: &[u8]) -> Undated<Self> {
+        Self::of(dispatcher, NamedCommand::named(dispatcher, name, json))
+    }
+
+    fn of(
+        dispatcher: &'d Dispatcher,
+        command: Result<NamedCommand<'d>, InfraError>,
+    ) -> Undated<Self> {
         let call = Self {
             dispatcher,
-            command: NamedCommand::new(dispatcher, command),
+            command,
             due: Due::After(Duration::ZERO),
             options: CallOptions::default(),
         };
