@@ -14,11 +14,17 @@ pub struct PageFile {
 }
 
 /// The files of a page at `docs`, beside `openapi.json`. They ask nothing of other servers.
-pub const PAGE: [PageFile; 4] = [
+pub const PAGE: [PageFile; 5] = [
     PageFile {
         path: "docs",
         media_type: "text/html; charset=utf-8",
         content: include_bytes!("page/page.html"),
+        is_gzip: false,
+    },
+    PageFile {
+        path: "docs/page.css",
+        media_type: "text/css; charset=utf-8",
+        content: include_bytes!("page/page.css"),
         is_gzip: false,
     },
     PageFile {

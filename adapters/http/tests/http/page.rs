@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use reqwest::StatusCode;
-use test_tools::Browser;
+use test_tools::{Browser, Theme};
 use tokio::task::spawn_blocking;
 
 use crate::domain::in_memory;
@@ -38,6 +38,39 @@ async fn the_page_shows_each_message_and_asks_nobody_else() {
         assert!(browser.asked().iter().all(is_own), "{:#?}", browser.asked());
         // Scripts, styles and requests that the policy refuses are told here, and so are errors.
         assert!(browser.told().is_empty(), "{:#?}", browser.told());
+    });
+    looked.await.expect("no panic");
+}
+
+/// By axe-core: contrasts, names and roles, as a phone shows the page and as a desk does, in both themes, with an operation
+/// open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_has_no_serious_fault_for_those_who_use_it_otherwise() {
+    let test = "whether the page of the document can be used by all";
+    let Some(mut browser) = Browser::start(test) else {
+        return;
+    };
+    let server = server().await;
+    let address = server.address;
+    let looked = spawn_blocking(move || {
+        for theme in [Theme::Light, Theme::Dark] {
+            browser.prefer(theme);
+            for (width, height) in [(390, 800), (1400, 900)] {
+                browser.resize(width, height);
+                open(&mut browser, address);
+                let button = "document.querySelector('[data-path=\"/commands/Deposit\"]')\
+                                .closest('.opblock').querySelector('.opblock-summary-control')";
+                browser.evaluate(&format!("{button}.click()"));
+                // The parts of an operation come one after the other.
+                browser.wait_for(
+                    "document.querySelector('.opblock-body textarea') && !document.querySelector('.loading')",
+                );
+                let Some(faults) = browser.faults(test) else {
+                    return;
+                };
+                assert!(faults.is_empty(), "{theme:?}, {width} wide: {faults:#?}");
+            }
+        }
     });
     looked.await.expect("no panic");
 }
