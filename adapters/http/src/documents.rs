@@ -12,6 +12,8 @@ use axum::routing::{MethodRouter, get};
 use cqrs_core::app::Model;
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::problem::Problem;
+
 /// What stays the same while the program runs.
 struct Served {
     media_type: &'static str,
@@ -29,7 +31,12 @@ where
     let documents = Router::new()
         .route("/openapi.json", served("application/json", openapi))
         .route("/asyncapi.json", served("application/json", asyncapi));
-    documents.merge(page())
+    documents.merge(page()).method_not_allowed_fallback(refuse)
+}
+
+async fn refuse() -> Problem {
+    let detail = "documents are read with `GET`";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail).allow("GET, HEAD")
 }
 
 /// The routes of the page that shows the document.

@@ -1,8 +1,8 @@
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::domain::in_memory;
-use crate::server::{Server, json, options, send};
+use crate::server::{Server, json, options, problem, send};
 
 #[tokio::test]
 async fn the_document_is_served_beside_what_it_describes() {
@@ -28,6 +28,11 @@ async fn the_document_is_served_beside_what_it_describes() {
 
     let again = send(server.get("openapi.json").header("if-none-match", tag)).await;
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+
+    let refused = send(server.request(Method::DELETE, "openapi.json")).await;
+    assert_eq!(refused.headers()["allow"], "GET, HEAD");
+    let refused = problem(server.request(Method::DELETE, "openapi.json")).await;
+    assert_eq!((refused.0, &*refused.1), (405, "method"));
 }
 
 #[tokio::test]
