@@ -6,7 +6,10 @@ mod documents;
 mod domain;
 mod events;
 mod fuzz;
+mod hostile;
 mod limits;
+#[cfg(feature = "jwt")]
+mod logs;
 mod matches;
 #[cfg(feature = "page")]
 mod page;
