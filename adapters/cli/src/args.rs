@@ -286,6 +286,9 @@ pub(crate) struct ServeArgs {
     /// Maximum number of watched queries at a time [default: 1024]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_watches: Option<usize>,
+    /// Maximum number of requests of one actor within a minute, or of one address if there is no actor [default: no limit]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_rate: Option<std::num::NonZeroU32>,
     #[command(flatten)]
     pub(crate) work: WorkArgs,
 }

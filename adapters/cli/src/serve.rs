@@ -56,6 +56,9 @@ impl Serving {
         if let Some(watches) = given.max_watches.or(set.max_watches) {
             options = options.max_watches(watches);
         }
+        if let Some(requests) = given.max_rate.or(set.max_rate) {
+            options = options.max_rate(requests, Duration::from_secs(60));
+        }
         let header = given.actor_header.as_ref().or(set.actor_header.as_ref());
         match header.cloned() {
             None => options.actor(move |_| Ok(Some(actor.clone()))),
@@ -118,7 +121,8 @@ pub(crate) async fn run(
     let routes = health(dispatcher)
         .fallback_service((serving.routes)(dispatcher.clone(), options.openapi(about)));
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = axum::serve(listener, routes).with_graceful_shutdown(async {
+    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(async {
         // An error means that nobody will tell it to stop, which is a reason to stop, too.
         let _ = stopped.await;
     });

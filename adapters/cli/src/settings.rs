@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use config::{Config, Environment, File, FileFormat};
@@ -30,11 +31,12 @@ pub(crate) struct Settings {
     pub(crate) body_timeout: Option<u64>,
     pub(crate) max_requests: Option<usize>,
     pub(crate) max_watches: Option<usize>,
+    pub(crate) max_rate: Option<NonZeroU32>,
 }
 
 /// The keys that the environment has. Other variables that begin with the program's name are not for it. The address of
 /// the store is looked for by every verb.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "store_file",
     "schema",
     "views",
@@ -48,6 +50,7 @@ const KEYS: [&str; 13] = [
     "body_timeout",
     "max_requests",
     "max_watches",
+    "max_rate",
 ];
 
 impl Settings {

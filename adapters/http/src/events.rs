@@ -65,7 +65,7 @@ pub(crate) async fn answer(
     }
     let (head, _) = request.into_parts();
     // Nobody reads the log of a server that has no permission for it, whoever it is.
-    gateway.actor(&head)?;
+    gateway.admit(&head)?;
     let dispatcher = &gateway.dispatcher;
     if dispatcher.log_permission().is_none() {
         tracing::error!(

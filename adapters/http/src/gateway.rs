@@ -55,8 +55,15 @@ impl Gateway {
         (self.authenticate)(head).map_err(Problem::from)
     }
 
-    pub(crate) fn actor(&self, head: &Parts) -> Result<Option<Actor>, Problem> {
-        self.sender(head).map(|sender| sender.actor)
+    /// Counts a request, and finds its actor. A sender whom nobody knows is counted by its address, before the refusal: it
+    /// may be trying tokens.
+    pub(crate) fn admit(&self, head: &Parts) -> Result<Option<Actor>, Problem> {
+        let found = self.sender(head).map(|sender| sender.actor);
+        if let Some(rate) = &self.limits.max_rate {
+            let actor = found.as_ref().ok().and_then(Option::as_ref);
+            rate.count(actor, head)?;
+        }
+        found
     }
 
     /// Checks that the actor may ask the query with this name, if there is one.

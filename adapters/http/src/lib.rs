@@ -22,6 +22,7 @@ mod problem;
 mod query;
 mod query_string;
 mod question;
+mod rate;
 mod request_body;
 mod running_keys;
 mod stream_sender;

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::Problem;
+use crate::rate::RateLimit;
 
 /// The limits of a request.
 pub(crate) struct Limits {
@@ -13,6 +14,8 @@ pub(crate) struct Limits {
     pub(crate) body_timeout: Duration,
     pub(crate) max_requests: usize,
     pub(crate) max_watches: usize,
+    /// `None` for no limit.
+    pub(crate) max_rate: Option<RateLimit>,
 }
 
 /// The number of requests, or of watches, that may go on at a time.

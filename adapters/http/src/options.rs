@@ -1,3 +1,4 @@
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::actor::{Authenticate, Sender, Unauthenticated};
 use crate::gateway::{Gateway, NAME};
 use crate::limits::Limits;
+use crate::rate::RateLimit;
 use crate::{command, events, panic, query};
 
 /// Options of a router.
@@ -65,6 +67,7 @@ impl Options {
                 body_timeout: Duration::from_secs(10),
                 max_requests: 1024,
                 max_watches: 1024,
+                max_rate: None,
             },
             routes: Routes {
                 has_commands: true,
@@ -130,6 +133,20 @@ impl Options {
     /// status 503. Defaults to 1,024.
     pub fn max_watches(mut self, watches: usize) -> Self {
         self.limits.max_watches = watches;
+        self
+    }
+
+    /// Sets the maximum number of requests of one sender within a period; a watch or a feed is one when it begins. A further one
+    /// gets the status 429, with the time in `Retry-After` after which there is one again: they come back one by one, and
+    /// not all at once. Defaults to no limit.
+    ///
+    /// The sender is the actor. If there is none, or nobody knows it, it is the address that the request comes from, as far
+    /// as the server tells it, with
+    /// [`into_make_service_with_connect_info`](axum::Router::into_make_service_with_connect_info) of `SocketAddr`; all others
+    /// count as one. Behind a proxy, the address is that of the proxy. Each router counts by itself, for the 65,536
+    /// senders who have sent something last.
+    pub fn max_rate(mut self, requests: NonZeroU32, period: Duration) -> Self {
+        self.limits.max_rate = RateLimit::new(requests, period);
         self
     }
 

@@ -37,7 +37,7 @@ pub(crate) async fn answer(
     let is_watch = accepts_events(request.headers());
     let name = name_in(parameters).ok_or_else(|| Problem::unreadable_name("query"))?;
     let (head, body) = request.into_parts();
-    let actor = gateway.actor(&head)?;
+    let actor = gateway.admit(&head)?;
     let places = min_positions(&head.headers)?;
     let fields = if is_get {
         let text = head.uri.query().unwrap_or_default();

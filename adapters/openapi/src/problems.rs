@@ -74,6 +74,13 @@ const KEY_REUSED: Shared = Shared {
     kinds: &["key-reused"],
     header: None,
 };
+const TOO_MANY_REQUESTS: Shared = Shared {
+    name: "TooManyRequests",
+    status: 429,
+    description: "The sender has sent too many requests. Nothing was done.",
+    kinds: &["too-many-requests"],
+    header: RETRY,
+};
 const FAILED: Shared = Shared {
     name: "Failed",
     status: 500,
@@ -149,21 +156,23 @@ const LATE: Shared = Shared {
     header: None,
 };
 
-const OF_COMMANDS: [Shared; 9] = [
+const OF_COMMANDS: [Shared; 10] = [
     INVALID_COMMAND,
     UNAUTHENTICATED,
     MOVED,
     KEY_REUSED,
+    TOO_MANY_REQUESTS,
     FAILED,
     COMMAND_UNAVAILABLE,
     STORE_FULL,
     INDETERMINATE,
     DENIED,
 ];
-const OF_QUERIES: [Shared; 8] = [
+const OF_QUERIES: [Shared; 9] = [
     INVALID_QUERY,
     UNAUTHENTICATED,
     LOG_REPLACED,
+    TOO_MANY_REQUESTS,
     FAILED,
     QUERY_UNAVAILABLE,
     STORE_FULL,
@@ -333,6 +342,7 @@ fn problem(status: u16, kind: &str) -> Value {
         413 => "Payload Too Large",
         415 => "Unsupported Media Type",
         422 => "Unprocessable Entity",
+        429 => "Too Many Requests",
         500 => "Internal Server Error",
         503 => "Service Unavailable",
         507 => "Insufficient Storage",

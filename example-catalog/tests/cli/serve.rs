@@ -104,6 +104,29 @@ fn a_reader_serves_no_commands() {
     assert_eq!(served.stop(), Some(0));
 }
 
+#[test]
+fn each_actor_has_a_rate() {
+    let program = Program::new();
+    let limits = ["serve", "--listen", "127.0.0.1:0", "--max-rate", "2"];
+    let served = Served::started(spawn(
+        &program,
+        &[&limits as &[_], &["--actor-header", "X-User"]].concat(),
+    ));
+    let query = "/queries/GetCatalogStatistics";
+    let ask = |header: &str| served.ask_with(header, "GET", query, &Value::Null);
+    let by_ann = [0; 3].map(|_| ask("x-user: ann\r\n").0);
+    assert_eq!(by_ann, [200, 200, 429]);
+    assert_eq!(ask("x-user: bob\r\n").0, 200);
+    // Those without a name are counted by their address.
+    assert_eq!([0; 3].map(|_| ask("").0), [401, 401, 429]);
+    let health = served.ask("GET", "/health/live", &Value::Null);
+    assert_eq!(health.0, 200, "{health:?}");
+    assert_eq!(served.stop(), Some(0));
+    program
+        .run(&["serve", "--max-rate", "0"])
+        .fails(2, "--max-rate");
+}
+
 fn product(id: &str, description: &str) -> Value {
     json!({"product_id": id, "name": "Lamp", "description": description, "price": "9.99"})
 }

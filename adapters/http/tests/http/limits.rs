@@ -1,3 +1,4 @@
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
@@ -66,6 +67,39 @@ async fn requests_over_the_limit_are_refused_and_not_queued() {
         json(server.get("queries/BalanceOf?account=1")).await.0,
         StatusCode::OK
     );
+}
+
+#[tokio::test]
+async fn requests_over_the_rate_of_their_sender_are_refused() {
+    let (app, _) = in_memory().await;
+    let two = NonZeroU32::new(2).expect("some");
+    let limited = options().max_rate(two, Duration::from_secs(7200));
+    let server = Server::with(limited, app).await;
+    let as_user = |user: &str| {
+        let request = server.get("queries/BalanceOf?account=1");
+        request.header("x-user", user)
+    };
+    let deposit = server.post("commands/Deposit", &json!({"account": 1, "cents": 1}));
+    assert_eq!(
+        json(deposit.header("x-user", "ann")).await.0,
+        StatusCode::OK
+    );
+    assert_eq!(json(as_user("ann")).await.0, StatusCode::OK);
+    let refused = as_user("ann").send().await.expect("answers");
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let wait = refused.headers()["retry-after"].to_str().expect("a text");
+    let seconds: u64 = wait.parse().expect("a number");
+    assert!((3500..=3600).contains(&seconds), "{seconds}");
+    let (_, kind, _) = problem(as_user("ann")).await;
+    assert_eq!(kind, "too-many-requests");
+    // Others have a rate of their own, and those whom nobody knows have one together.
+    assert_eq!(json(as_user("bob")).await.0, StatusCode::OK);
+    let tries = [
+        problem(as_user("nobody")).await,
+        problem(as_user("nobody")).await,
+    ];
+    assert_eq!(tries.map(|(status, ..)| status), [401, 401]);
+    assert_eq!(problem(as_user("nobody")).await.0, 429);
 }
 
 #[tokio::test]
