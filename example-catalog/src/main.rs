@@ -18,11 +18,11 @@ fn main() -> ExitCode {
     Program::new(catalog)
         .name("catalog")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("A product catalog on wired-cqrs. Without a command: the demo")
+        .about("A product catalog: products with prices and stock, orders, and their checkout")
         .title("Product catalog")
         .role("editor", ["catalog:read", "catalog:write"])
         .role("reader", ["catalog:read"])
-        .without_verb(demo::run)
+        .without_verb("Shows what the catalog can do", demo::run)
         .run()
 }
 

@@ -1,4 +1,5 @@
-//! A program that reads events which an earlier one has recorded: in another version, or under another name.
+//! A program that reads events which an earlier one has recorded: in another version, or under another name. Each
+//! domain has the events of an earlier program and of the present one, so the file is over 500 lines.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

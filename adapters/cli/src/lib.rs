@@ -2,6 +2,7 @@
 //!
 //! [`run`] is for a program that needs no more than its modules, [`Program`] for everything else.
 
+mod abbreviations;
 mod address;
 mod args;
 mod ask;
@@ -36,6 +37,7 @@ mod settings;
 mod shutdown;
 mod signal;
 mod status;
+mod usage;
 mod verify;
 
 use std::process::ExitCode;

@@ -1,10 +1,8 @@
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::builder::{PossibleValuesParser, Str};
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 #[cfg(feature = "serve")]
@@ -12,6 +10,7 @@ use cqrs_core::Dispatcher;
 use cqrs_core::app::{Builder, Model, NodeKind, Role, model};
 use cqrs_openapi::{Document, Options, asyncapi, openapi};
 
+use crate::abbreviations::with_abbreviations;
 use crate::address::{Database, Location, StoreKind};
 #[cfg(feature = "serve")]
 use crate::args::ServeArgs;
@@ -20,13 +19,14 @@ use crate::call::{Call, Domain};
 use crate::error::CliError;
 use crate::message::{SentMessage, subcommands};
 use crate::open::OpenMode;
-use crate::out::{print_json, without_passwords};
+use crate::out::print_json;
 use crate::own_verb::{Action, OwnVerb, boxed};
 #[cfg(feature = "serve")]
 use crate::serve::{self, Routes, Serving};
 #[cfg(feature = "serve")]
 use crate::settings::Settings;
 use crate::shutdown::{close, run_until_signal};
+use crate::usage::{report_usage, usage};
 use crate::{
     ask, completions, explain, history, import, map, operations, processes, rebuild, schedules,
     send, status, verify,
@@ -66,9 +66,15 @@ pub struct Program {
     title: Option<String>,
     roles: Vec<UserRole>,
     verbs: Vec<OwnVerb>,
-    without_verb: Option<Action>,
+    without_verb: Option<WithoutVerb>,
     #[cfg(feature = "serve")]
     routes: Arc<Routes>,
+}
+
+/// What the program does without a verb.
+struct WithoutVerb {
+    about: String,
+    action: Action,
 }
 
 /// What is used where the arguments name nothing.
@@ -157,13 +163,16 @@ impl Program {
         self
     }
 
-    /// Sets what the program does without a verb. Defaults to its help.
-    pub fn without_verb<F, R>(mut self, action: F) -> Self
+    /// Sets what the program does without a verb, and the description of that in its help. Defaults to showing the help.
+    pub fn without_verb<F, R>(mut self, about: &str, action: F) -> Self
     where
         F: Fn(Call) -> R + 'static,
         R: Future<Output = Result<(), CliError>> + 'static,
     {
-        self.without_verb = Some(boxed(action));
+        self.without_verb = Some(WithoutVerb {
+            about: about.to_owned(),
+            action: boxed(action),
+        });
         self
     }
 
@@ -217,12 +226,19 @@ impl Program {
         let ask =
             AskOptions::augment_args(Command::new("ask")).about("Asks a query; the answer is JSON");
         let (name, variable) = (&self.name, self.variable("STORE"));
+        let without_verb = match &self.without_verb {
+            Some(WithoutVerb { about, .. }) => format!(
+                "Without a verb: {about}
+
+"
+            ),
+            None => String::new(),
+        };
         let mut command = Command::new(name.clone())
             .after_help(format!(
-                "Without `--store`, the environment variable {variable} has the address of the store; \
+                "{without_verb}Without `--store`, the environment variable {variable} has the address of the store; \
                  without both, the store is the file {name}.db.\n\n{EXIT_CODES}"
             ))
-            .infer_subcommands(true)
             .subcommand_required(self.without_verb.is_none())
             .arg_required_else_help(self.without_verb.is_none())
             .subcommand(subcommands(send, &model, NodeKind::Command))
@@ -261,7 +277,7 @@ impl Program {
                 command.subcommand(verb.command.clone())
             };
         }
-        command
+        with_abbreviations(command)
     }
 
     async fn run_verb(&self, matches: &ArgMatches) -> Result<(), CliError> {
@@ -271,7 +287,7 @@ impl Program {
             return (verb.action)(call?).await;
         }
         match (name, &self.without_verb) {
-            ("", Some(action)) => action(call?).await,
+            ("", Some(without_verb)) => (without_verb.action)(call?).await,
             ("send", _) => run_send(&call?).await,
             ("ask", _) => run_ask(&call?).await,
             _ => match Verb::from_arg_matches(matches).map_err(|error| usage(&error))? {
@@ -482,23 +498,4 @@ async fn run_ask(call: &Call) -> Result<(), CliError> {
     let dispatcher = call.build(OpenMode::MustExist, &roles).await?;
     let asked = ask::run(&dispatcher, &message, &options, call.actor());
     run_until_signal(&dispatcher, asked).await
-}
-
-fn usage(error: &clap::Error) -> CliError {
-    CliError::Invalid(error.to_string())
-}
-
-/// Prints help or errors without passwords.
-fn report_usage(error: &clap::Error) -> ExitCode {
-    let text = without_passwords(&error.render().ansi().to_string());
-    // There is no other place to report a failure.
-    let _ = if error.use_stderr() {
-        write!(anstream::stderr(), "{text}")
-    } else {
-        write!(anstream::stdout(), "{text}")
-    };
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-        _ => 2.into(),
-    }
 }

@@ -68,14 +68,14 @@ fn as_value(status: &SubscriptionStatus) -> Value {
     let shards = health.shards.iter().map(|shard| {
         json!({
             "position": shard.position.get(),
-            "state": state(&shard.state),
+            "state": shard.state.name(),
             "reason": reason(&shard.state),
         })
     });
     json!({
         "name": health.name,
         "kind": health.kind.to_string(),
-        "state": state(&health.state),
+        "state": health.state.name(),
         "reason": reasons(health),
         "position": health.position.get(),
         "behind": status.behind,
@@ -100,7 +100,7 @@ fn table(all: &[SubscriptionStatus]) -> String {
         table.row([
             health.name.to_owned(),
             health.kind.to_string(),
-            state(&health.state).to_owned(),
+            health.state.name().to_owned(),
             health.position.to_string(),
             status.behind.to_string(),
             lag(status.lag),
@@ -108,23 +108,6 @@ fn table(all: &[SubscriptionStatus]) -> String {
         ]);
     }
     table.fitted()
-}
-
-fn state(state: &SubscriptionState) -> &'static str {
-    match state {
-        SubscriptionState::CatchingUp => "catching up",
-        SubscriptionState::Running => "running",
-        SubscriptionState::Standby => "standby",
-        SubscriptionState::Outdated { .. } => "outdated",
-        SubscriptionState::Rebuilding { .. } => "rebuilding",
-        SubscriptionState::Unattended => "unattended",
-        SubscriptionState::Parked { .. } => "parked",
-        SubscriptionState::Stuck { .. } => "stuck",
-        SubscriptionState::Paused { .. } => "paused",
-        SubscriptionState::Failing { .. } => "failing",
-        SubscriptionState::Stopped { .. } => "stopped",
-        SubscriptionState::Ended { .. } => "ended",
-    }
 }
 
 /// The reason for the state, and for that of the version that answers queries in place of a new one.
@@ -155,7 +138,7 @@ mod tests {
     fn only_what_needs_attention_has_a_reason() {
         let parked = SubscriptionState::Parked { keys: 3 };
         assert_eq!(
-            (state(&parked), reason(&parked)),
+            (parked.name(), reason(&parked)),
             ("parked", "3 ids are parked: release them".to_owned())
         );
         assert_eq!(reason(&SubscriptionState::Standby), "");
@@ -164,7 +147,7 @@ mod tests {
             since: cqrs_core::Timestamp::UNIX_EPOCH,
         };
         assert_eq!(
-            (state(&paused), reason(&paused)),
+            (paused.name(), reason(&paused)),
             ("paused", "it is paused: maintenance".to_owned())
         );
     }

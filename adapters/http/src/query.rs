@@ -45,12 +45,7 @@ pub(crate) async fn answer(
     } else {
         Fields::Json(request_body::json(&head.headers, body, &gateway.limits).await?)
     };
-    let question = Question {
-        name,
-        fields,
-        actor,
-        places,
-    };
+    let question = Question::new(name, fields, actor, places);
     // Not while the body comes, so that slow senders do not keep others out.
     if is_watch {
         let permit = gateway.watches.take()?;

@@ -13,6 +13,8 @@ pub(crate) struct Question {
     pub(crate) fields: Fields,
     pub(crate) actor: Option<Actor>,
     pub(crate) places: Vec<Place>,
+    /// The error of a field that is read as a text since.
+    refused: Option<QueryError>,
 }
 
 /// The fields of a query.
@@ -22,6 +24,21 @@ pub(crate) enum Fields {
 }
 
 impl Question {
+    pub(crate) fn new(
+        name: String,
+        fields: Fields,
+        actor: Option<Actor>,
+        places: Vec<Place>,
+    ) -> Self {
+        Self {
+            name,
+            fields,
+            actor,
+            places,
+            refused: None,
+        }
+    }
+
     /// Asks it once.
     pub(crate) async fn ask(mut self, gateway: &Gateway) -> Result<Value, QueryError> {
         loop {
@@ -37,9 +54,28 @@ impl Question {
                 call = call.actor(actor.clone());
             }
             match call.await {
-                Err(error) if self.fields.may_be_text(&error) => {}
+                Err(error) => self.read_otherwise(error)?,
                 answered => return answered,
             }
+        }
+    }
+
+    /// Has a field that was refused as a number read as a text from now on. It was refused before the query reached its
+    /// handler.
+    ///
+    /// # Errors
+    /// The error to answer with: that of the number, if the field is no text either.
+    pub(crate) fn read_otherwise(&mut self, error: QueryError) -> Result<(), QueryError> {
+        let field = malformed_field(&error);
+        if let (Fields::QueryString(query), Some(path)) = (&mut self.fields, field)
+            && query.read_as_text(path)
+        {
+            self.refused = Some(error);
+            return Ok(());
+        }
+        match self.refused.take() {
+            Some(refused) if malformed_field(&refused) == field => Err(refused),
+            _ => Err(error),
         }
     }
 }
@@ -51,19 +87,12 @@ impl Fields {
             Self::QueryString(query) => query.json().into(),
         }
     }
+}
 
-    /// Whether a field was refused that may be a text instead of a number, and is one from now on. It was refused before
-    /// the query reached its handler.
-    pub(crate) fn may_be_text(&mut self, error: &QueryError) -> bool {
-        let Self::QueryString(query) = self else {
-            return false;
-        };
-        match error.kind() {
-            QueryErrorKind::Invalid(invalid) => {
-                let path = invalid.field.as_deref();
-                path.is_some_and(|path| query.read_as_text(path))
-            }
-            _ => false,
-        }
+/// The field whose JSON does not have the form of the query.
+fn malformed_field(error: &QueryError) -> Option<&str> {
+    match error.kind() {
+        QueryErrorKind::Invalid(invalid) if invalid.is_malformed() => invalid.field.as_deref(),
+        _ => None,
     }
 }

@@ -107,9 +107,10 @@ impl Asked {
         loop {
             let answer = self.watch.next().await?;
             match answer {
-                Err(error) if self.question.fields.may_be_text(&error) => {
-                    self.watch = self.question.watch(gateway);
-                }
+                Err(error) => match self.question.read_otherwise(error) {
+                    Ok(()) => self.watch = self.question.watch(gateway),
+                    Err(error) => return Some(Err(error)),
+                },
                 answer => return Some(answer),
             }
         }

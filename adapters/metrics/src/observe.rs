@@ -38,42 +38,9 @@ fn observe_subscription(subscription: &SubscriptionHealth, behind: u64) {
     gauge!("cqrs_subscription_parked", &of).set(figure(parked));
     gauge!("cqrs_subscription_shards", &of).set(figure(subscription.shards.len() as u64));
     let [name, kind] = of;
-    let present = state_name(&subscription.state);
-    for state in STATES {
+    let present = subscription.state.name();
+    for state in SubscriptionState::NAMES {
         let is_present = truth(state == present);
         gauge!("cqrs_subscription_state", &[name, kind, ("state", state)]).set(is_present);
-    }
-}
-
-/// The names of all states.
-const STATES: [&str; 12] = [
-    "catching up",
-    "running",
-    "standby",
-    "outdated",
-    "rebuilding",
-    "unattended",
-    "parked",
-    "stuck",
-    "paused",
-    "failing",
-    "stopped",
-    "ended",
-];
-
-fn state_name(state: &SubscriptionState) -> &'static str {
-    match state {
-        SubscriptionState::CatchingUp => "catching up",
-        SubscriptionState::Running => "running",
-        SubscriptionState::Standby => "standby",
-        SubscriptionState::Outdated { .. } => "outdated",
-        SubscriptionState::Rebuilding { .. } => "rebuilding",
-        SubscriptionState::Unattended => "unattended",
-        SubscriptionState::Parked { .. } => "parked",
-        SubscriptionState::Stuck { .. } => "stuck",
-        SubscriptionState::Paused { .. } => "paused",
-        SubscriptionState::Failing { .. } => "failing",
-        SubscriptionState::Stopped { .. } => "stopped",
-        SubscriptionState::Ended { .. } => "ended",
     }
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{Denied, Error, Failure, Invalid, Rejected, Unknown, report};
+use super::{Denied, Error, Failure, Invalid, InvalidKind, Rejected, Unknown, report};
 use crate::store::Position;
 
 /// The reason that a command was not carried out. `E` is the domain's own error, and defaults to
@@ -50,7 +50,7 @@ impl<E> CommandError<E> {
 
     /// Whether the command's id was used before for another command, or with other fields: nothing was done.
     pub fn is_mismatch(&self) -> bool {
-        matches!(self, Self::Invalid(invalid) if invalid.is_mismatch)
+        matches!(self, Self::Invalid(invalid) if invalid.kind == InvalidKind::Id)
     }
 
     /// Replaces the domain's error, if the command was rejected.

@@ -244,8 +244,18 @@ pub struct Invalid {
     pub field: Option<String>,
     /// The reason, as a caller may read it.
     pub reason: String,
-    /// Whether the command's id was used for another command.
-    pub(crate) is_mismatch: bool,
+    pub(crate) kind: InvalidKind,
+}
+
+/// What is invalid.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InvalidKind {
+    /// A value.
+    Value,
+    /// The JSON.
+    Json,
+    /// The command's id, which was used for another command.
+    Id,
 }
 
 impl Invalid {
@@ -254,7 +264,7 @@ impl Invalid {
         Self {
             field: None,
             reason: reason.into(),
-            is_mismatch: false,
+            kind: InvalidKind::Value,
         }
     }
 
@@ -263,14 +273,20 @@ impl Invalid {
         Self {
             field: Some(field.into()),
             reason: reason.into(),
-            is_mismatch: false,
+            kind: InvalidKind::Value,
         }
+    }
+
+    /// Whether the JSON does not have the form of the message: no value was looked at, by
+    /// [`Validate`](crate::Validate) for example.
+    pub fn is_malformed(&self) -> bool {
+        self.kind == InvalidKind::Json
     }
 
     /// Creates the error of a command whose id was used before for another one.
     pub(crate) fn mismatch(command: CommandId) -> Self {
         Self {
-            is_mismatch: true,
+            kind: InvalidKind::Id,
             ..Self::new(AppendError::CommandMismatch { command }.to_string())
         }
     }

@@ -17,7 +17,7 @@ use std::str::Utf8Error;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::{Failure, Invalid};
+use crate::error::{Failure, Invalid, InvalidKind};
 use crate::panic::{guarded, method};
 use crate::scratch;
 use lossless::Report;
@@ -240,6 +240,7 @@ impl From<Unreadable> for Invalid {
     fn from(Unreadable { field, reason }: Unreadable) -> Self {
         Self {
             field,
+            kind: InvalidKind::Json,
             ..Self::new(reason)
         }
     }

@@ -188,10 +188,43 @@ impl fmt::Display for SubscriptionHealth {
 }
 
 impl SubscriptionState {
+    /// The names of all states.
+    pub const NAMES: [&str; 12] = [
+        "catching up",
+        "running",
+        "standby",
+        "outdated",
+        "rebuilding",
+        "unattended",
+        "parked",
+        "stuck",
+        "paused",
+        "failing",
+        "stopped",
+        "ended",
+    ];
+
+    /// Its name, one of [`NAMES`](Self::NAMES): `running`, for example.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::CatchingUp => "catching up",
+            Self::Running => "running",
+            Self::Standby => "standby",
+            Self::Outdated { .. } => "outdated",
+            Self::Rebuilding { .. } => "rebuilding",
+            Self::Unattended => "unattended",
+            Self::Parked { .. } => "parked",
+            Self::Stuck { .. } => "stuck",
+            Self::Paused { .. } => "paused",
+            Self::Failing { .. } => "failing",
+            Self::Stopped { .. } => "stopped",
+            Self::Ended { .. } => "ended",
+        }
+    }
+
     fn describe(&self) -> String {
         match self {
-            Self::CatchingUp => "catching up".to_owned(),
-            Self::Running => "running".to_owned(),
+            Self::CatchingUp | Self::Running => self.name().to_owned(),
             other => other.to_string(),
         }
     }

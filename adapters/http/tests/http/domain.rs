@@ -247,6 +247,15 @@ pub struct Repeat {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Repeated(Repeat);
 
+impl Validate for Repeat {
+    fn validate(&self) -> Result<(), Invalid> {
+        let are_small = self.numbers.iter().all(|number| *number < 100);
+        ensure!(are_small, Invalid::field("numbers", "has one over 99"));
+        ensure!(self.text != "0", Invalid::field("text", "is 0"));
+        Ok(())
+    }
+}
+
 #[query_handler]
 fn repeat(query: Repeat) -> Repeated {
     Repeated(query)

@@ -58,6 +58,15 @@ async fn a_query_string_that_does_not_fit_is_named() {
         let (status, problem) = json(server.get(&format!("queries/BalanceOf?{text}"))).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
     }
+    for (text, reason) in [
+        ("text=a&label=b&numbers=100", "has one over 99"),
+        ("text=0&label=b", "is 0"),
+        ("text=a&label=b&numbers=-1", "integer `-1`"),
+    ] {
+        let (status, problem) = json(server.get(&format!("queries/Repeat?{text}"))).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+        assert!(problem.to_string().contains(reason), "{problem}");
+    }
 }
 
 #[tokio::test]
