@@ -73,10 +73,10 @@ impl GlobalArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     #[command(flatten)]
-    Plain(PlainVerb),
+    Plain(Box<PlainVerb>),
     /// Serves every command and query over HTTP, until Ctrl-C
     #[cfg(feature = "serve")]
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
 }
 
 /// The verbs whose store is that of the arguments, or of the environment.
@@ -258,7 +258,8 @@ pub(crate) struct StatusArgs {
 /// Each option can also be in a TOML file and in the environment: `--max-body` is the key `max_body` and the variable
 /// `PROGRAM_MAX_BODY`, with the program's name. Arguments count first, then the environment, then the file.
 ///
-/// Without `--actor-header`, every request is sent by the actor of `--actor`: for a machine of your own.
+/// Without `--actor-header` and `--token-audience`, every request is sent by the actor of `--actor`: for a machine of your
+/// own.
 #[cfg(feature = "serve")]
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -271,6 +272,17 @@ pub(crate) struct ServeArgs {
     /// The header that has the name of the actor, set by a proxy in front that lets nobody else set it
     #[arg(long, value_name = "HEADER")]
     pub(crate) actor_header: Option<String>,
+    #[command(flatten)]
+    pub(crate) tokens: TokenArgs,
+    /// Serves queries only, and opens the store to read: it has to exist, and a database role that may only read is enough
+    #[arg(long, value_name = "PART")]
+    pub(crate) only: Option<ServedPart>,
+    /// Serves the events of the log, at `/events`, to those who hold the program's permission to read it
+    #[arg(long)]
+    pub(crate) event_feed: bool,
+    /// The address for Prometheus, which has `/metrics`, for the monitoring alone [default: none]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics_listen: Option<std::net::SocketAddr>,
     /// Maximum size of a body [default: 1048576]
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_body: Option<usize>,
@@ -291,6 +303,43 @@ pub(crate) struct ServeArgs {
     pub(crate) max_rate: Option<std::num::NonZeroU32>,
     #[command(flatten)]
     pub(crate) work: WorkArgs,
+}
+
+/// What is served.
+#[cfg(feature = "serve")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ServedPart {
+    /// No commands
+    Queries,
+}
+
+/// Bearer tokens by which senders are known. Keys and secrets are in files, since every user of the machine can see
+/// arguments.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    /// Requests need a bearer token, a JWT, that is for this audience; of several, for any of them
+    #[arg(long, value_name = "NAME", conflicts_with = "actor_header")]
+    pub(crate) token_audience: Vec<String>,
+    /// Tokens are of this issuer; of several, of any of them [default: of any that has a key]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) token_issuer: Vec<String>,
+    /// A JSON Web Key Set with the public keys of tokens; it is read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_keys: Option<PathBuf>,
+    /// A file whose first line is the secret of tokens that are signed with HS256
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_secret_file: Option<PathBuf>,
+    /// Difference of the clocks that is put up with [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) token_leeway: Option<u64>,
+    /// The claim with the roles, or a JSON pointer to it [default: roles]
+    #[arg(long, value_name = "CLAIM")]
+    pub(crate) token_roles_claim: Option<String>,
+    /// A TOML or JSON file with the permissions of each role, in place of the program's; it is read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) role_permissions: Option<PathBuf>,
 }
 
 /// Until then, queries are answered from the version that is live. If that is the program's own, its views are

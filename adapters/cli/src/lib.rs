@@ -18,6 +18,8 @@ mod import;
 mod input;
 mod map;
 mod message;
+#[cfg(feature = "serve")]
+mod metrics;
 mod open;
 mod operations;
 mod out;
@@ -29,6 +31,8 @@ mod receipt;
 mod schedules;
 mod send;
 #[cfg(feature = "serve")]
+mod senders;
+#[cfg(feature = "serve")]
 mod serve;
 #[cfg(feature = "postgres")]
 mod servers;
@@ -37,7 +41,10 @@ mod settings;
 mod shutdown;
 mod signal;
 mod status;
+#[cfg(feature = "serve")]
+mod tokens;
 mod usage;
+mod user_role;
 mod verify;
 
 use std::process::ExitCode;

@@ -21,7 +21,7 @@ pub(crate) enum OpenMode {
 }
 
 /// The servers of a store, if it has some.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Servers {
     #[cfg(feature = "postgres")]
     postgres: Option<Postgres>,
@@ -47,6 +47,36 @@ impl Servers {
             return servers::as_json(&store.cluster_health().await);
         }
         Value::Null
+    }
+}
+
+/// The metrics of the servers, if there are some.
+#[cfg(feature = "serve")]
+pub(crate) struct ClusterGauges {
+    #[cfg(feature = "postgres")]
+    cluster: cqrs_metrics::ClusterMetrics,
+}
+
+#[cfg(feature = "serve")]
+#[cfg_attr(
+    not(feature = "postgres"),
+    expect(clippy::unused_async, reason = "with the feature, it waits")
+)]
+impl ClusterGauges {
+    pub(crate) fn new() -> Self {
+        Self {
+            #[cfg(feature = "postgres")]
+            cluster: cqrs_metrics::ClusterMetrics::new(),
+        }
+    }
+
+    pub(crate) async fn observe(&self, servers: &Servers) {
+        #[cfg(feature = "postgres")]
+        if let Some(store) = &servers.postgres {
+            self.cluster.observe(&store.cluster_health().await);
+        }
+        #[cfg(not(feature = "postgres"))]
+        let _ = servers;
     }
 }
 

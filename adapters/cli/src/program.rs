@@ -27,6 +27,7 @@ use crate::serve::{self, Routes, Serving};
 use crate::settings::Settings;
 use crate::shutdown::{close, run_until_signal};
 use crate::usage::{report_usage, usage};
+use crate::user_role::UserRole;
 use crate::{
     ask, completions, explain, history, import, map, operations, processes, rebuild, schedules,
     send, status, verify,
@@ -85,12 +86,6 @@ struct Defaults {
     views: Option<PathBuf>,
     actor: Option<String>,
     role: Option<String>,
-}
-
-/// A role of an actor, with its permissions.
-struct UserRole {
-    name: String,
-    permissions: Vec<String>,
 }
 
 impl Program {
@@ -293,7 +288,7 @@ impl Program {
             _ => match Verb::from_arg_matches(matches).map_err(|error| usage(&error))? {
                 #[cfg(feature = "serve")]
                 Verb::Serve(arguments) => Box::pin(self.run_serve(matches, arguments)).await,
-                Verb::Plain(verb) => Box::pin(self.run_plain(&call?, verb)).await,
+                Verb::Plain(verb) => Box::pin(self.run_plain(&call?, *verb)).await,
             },
         }
     }
@@ -448,7 +443,11 @@ impl Program {
 #[cfg(feature = "serve")]
 impl Program {
     /// Serves the program, with the options of the arguments, the environment and a file.
-    async fn run_serve(&self, matches: &ArgMatches, arguments: ServeArgs) -> Result<(), CliError> {
+    async fn run_serve(
+        &self,
+        matches: &ArgMatches,
+        arguments: Box<ServeArgs>,
+    ) -> Result<(), CliError> {
         let file = arguments.config.clone().or_else(|| {
             let file = std::env::var_os(self.variable("CONFIG"))?;
             (!file.is_empty()).then(|| file.into())
@@ -462,14 +461,13 @@ impl Program {
             role: settings.role.clone(),
         };
         let call = self.call(matches, defaults)?;
-        let roles = arguments.work.roles_or(&settings.roles);
         let serving = Serving {
             arguments,
             settings,
+            roles: self.roles.clone(),
             routes: self.routes.clone(),
         };
-        let dispatcher = call.build(OpenMode::CreateIfMissing, &roles).await?;
-        serve::run(&dispatcher, &serving, &call, self.document_options()).await
+        serve::run(serving, &call, self.document_options()).await
     }
 }
 

@@ -1,32 +1,39 @@
 use std::future::ready;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use cqrs_core::app::ProbeResult;
-use cqrs_core::{Actor, Dispatcher};
-use cqrs_http::{Options, Unauthenticated};
+use cqrs_core::Dispatcher;
+use cqrs_core::app::{ProbeResult, Role};
+use cqrs_http::Options;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::args::ServeArgs;
+use crate::args::{ServeArgs, ServedPart};
 use crate::call::Call;
 use crate::error::CliError;
+use crate::metrics::Metrics;
+use crate::open::OpenMode;
 use crate::out::{print_json_line, print_line};
+use crate::senders::Senders;
 use crate::settings::Settings;
 use crate::shutdown::{GRACE, close};
 use crate::signal::Signal;
+use crate::user_role::UserRole;
 
 /// How a program is served: its arguments, and where these say nothing, its settings.
 pub(crate) struct Serving {
-    pub(crate) arguments: ServeArgs,
+    pub(crate) arguments: Box<ServeArgs>,
     pub(crate) settings: Settings,
+    /// The roles that the program names.
+    pub(crate) roles: Vec<UserRole>,
     /// Makes the routes, with the options that are set.
     pub(crate) routes: Arc<Routes>,
 }
@@ -38,7 +45,40 @@ pub(crate) type Routes = dyn Fn(Dispatcher, Options) -> Router + Send + Sync;
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 impl Serving {
-    fn options(&self, actor: Actor, permissions: Vec<String>) -> Options {
+    fn is_reader(&self) -> bool {
+        let only = self.arguments.only.or(self.settings.only);
+        only == Some(ServedPart::Queries)
+    }
+
+    /// The work of the process. A reader does no other by default.
+    fn work(&self) -> Vec<Role> {
+        let named = self.arguments.work.roles_or(&self.settings.roles);
+        if self.is_reader() && named.len() == Role::ALL.len() {
+            return vec![Role::Queries];
+        }
+        named
+    }
+
+    fn mode(&self) -> OpenMode {
+        if self.is_reader() {
+            OpenMode::MustExist
+        } else {
+            OpenMode::CreateIfMissing
+        }
+    }
+
+    fn listen(&self) -> SocketAddr {
+        let named = self.arguments.listen.or(self.settings.listen);
+        named.unwrap_or(DEFAULT_LISTEN)
+    }
+
+    fn metrics_listen(&self) -> Option<SocketAddr> {
+        self.arguments
+            .metrics_listen
+            .or(self.settings.metrics_listen)
+    }
+
+    fn options(&self) -> Options {
         let (given, set) = (&self.arguments, &self.settings);
         let mut options = Options::new();
         if let Some(bytes) = given.max_body.or(set.max_body) {
@@ -59,31 +99,14 @@ impl Serving {
         if let Some(requests) = given.max_rate.or(set.max_rate) {
             options = options.max_rate(requests, Duration::from_secs(60));
         }
-        let header = given.actor_header.as_ref().or(set.actor_header.as_ref());
-        match header.cloned() {
-            None => options.actor(move |_| Ok(Some(actor.clone()))),
-            Some(header) => {
-                options.actor(move |head| named_by(&header, &head.headers, &permissions))
-            }
+        if self.is_reader() {
+            options = options.only_queries();
         }
+        if given.event_feed || set.event_feed {
+            options = options.event_feed();
+        }
+        options
     }
-}
-
-/// The actor whose name is in a header.
-fn named_by(
-    header: &str,
-    headers: &HeaderMap,
-    permissions: &[String],
-) -> Result<Option<Actor>, Unauthenticated> {
-    let value = headers.get(header).and_then(|value| value.to_str().ok());
-    let Some(name) = value.filter(|name| !name.is_empty()) else {
-        return Err(Unauthenticated {
-            reason: "the header with the name of the actor is missing".into(),
-            challenge: "Proxy",
-        });
-    };
-    let actor = Actor::new(name);
-    Ok(Some(permissions.iter().cloned().fold(actor, Actor::with)))
 }
 
 /// Whether the process works, and whether it can answer requests, for those who start and watch it.
@@ -106,20 +129,69 @@ fn told(result: &ProbeResult) -> (StatusCode, Json<Value>) {
 
 /// Serves a program over HTTP, until the program is told to stop.
 pub(crate) async fn run(
-    dispatcher: &Dispatcher,
-    serving: &Serving,
+    serving: Serving,
     call: &Call,
     about: cqrs_openapi::Options,
 ) -> Result<(), CliError> {
-    let named = serving.arguments.listen.or(serving.settings.listen);
-    let listen = named.unwrap_or(DEFAULT_LISTEN);
+    let senders = Senders::new(&serving.arguments, &serving.settings)?;
+    let options = senders.find(serving.options(), call, &serving.roles)?;
+    let metrics = match serving.metrics_listen() {
+        Some(address) => Some(Metrics::begin(address).await?),
+        None => None,
+    };
+    let listen = serving.listen();
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| CliError::Failed(format!("cannot listen on {listen}: {error}")))?;
-    let address = listener.local_addr()?;
-    let options = serving.options(call.actor(), call.permissions());
-    let routes = health(dispatcher)
+    let addresses = Addresses {
+        listening: listener.local_addr()?,
+        metrics: metrics.as_ref().map(Metrics::address).transpose()?,
+    };
+    let builder = senders.authorize(call.builder().roles(serving.work()))?;
+    let (dispatcher, servers) = call.build_from(builder, serving.mode()).await?;
+    let scraped = metrics.map(|metrics| metrics.serve(dispatcher.clone(), servers));
+    let about = senders.document(about);
+    let routes = health(&dispatcher)
         .fallback_service((serving.routes)(dispatcher.clone(), options.openapi(about)));
+    let served = until_signal(&dispatcher, (listener, routes), || {
+        addresses.print(call.is_json)
+    });
+    let ended = served.await;
+    drop(scraped);
+    ended
+}
+
+/// Where the program listens.
+struct Addresses {
+    listening: SocketAddr,
+    metrics: Option<SocketAddr>,
+}
+
+impl Addresses {
+    fn print(&self, is_json: bool) -> io::Result<()> {
+        let listening = format!("http://{}", self.listening);
+        let metrics = self.metrics.map(|it| format!("http://{it}/metrics"));
+        if is_json {
+            let mut line = json!({"listening": listening});
+            if let Some(metrics) = metrics {
+                line["metrics"] = metrics.into();
+            }
+            return print_json_line(&line);
+        }
+        print_line(format_args!("listening on {listening}"))?;
+        match metrics {
+            Some(metrics) => print_line(format_args!("metrics on {metrics}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Serves routes until the program is told to stop.
+async fn until_signal(
+    dispatcher: &Dispatcher,
+    (listener, routes): (TcpListener, Router),
+    begun: impl FnOnce() -> io::Result<()>,
+) -> Result<(), CliError> {
     let (stop, stopped) = oneshot::channel::<()>();
     let service = routes.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(async {
@@ -133,11 +205,7 @@ pub(crate) async fn run(
         signal = &mut signaled => return Ok(signal.map(drop)?),
         () = ready(()) => {}
     }
-    if call.is_json {
-        print_json_line(&json!({"listening": format!("http://{address}")}))?;
-    } else {
-        print_line(format_args!("listening on http://{address}"))?;
-    }
+    begun()?;
     let stopping = async {
         let signal = signaled.await;
         // Whoever watches a query is told by the dispatcher, and would be waited for otherwise.

@@ -8,7 +8,7 @@ use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
 use crate::address::{Location, read_address};
-use crate::args::WorkRole;
+use crate::args::{ServedPart, WorkRole};
 use crate::error::CliError;
 
 /// The options of `serve` in a file and in the environment. Without `Debug`, because a URL may contain a password.
@@ -26,6 +26,16 @@ pub(crate) struct Settings {
     pub(crate) roles: Vec<WorkRole>,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) actor_header: Option<String>,
+    pub(crate) only: Option<ServedPart>,
+    pub(crate) event_feed: bool,
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) token_audience: Vec<String>,
+    pub(crate) token_issuer: Vec<String>,
+    pub(crate) token_keys: Option<PathBuf>,
+    pub(crate) token_secret_file: Option<PathBuf>,
+    pub(crate) token_leeway: Option<u64>,
+    pub(crate) token_roles_claim: Option<String>,
+    pub(crate) role_permissions: Option<PathBuf>,
     pub(crate) max_body: Option<usize>,
     pub(crate) timeout: Option<u64>,
     pub(crate) body_timeout: Option<u64>,
@@ -36,7 +46,7 @@ pub(crate) struct Settings {
 
 /// The keys that the environment has. Other variables that begin with the program's name are not for it. The address of
 /// the store is looked for by every verb.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 24] = [
     "store_file",
     "schema",
     "views",
@@ -45,6 +55,16 @@ const KEYS: [&str; 14] = [
     "roles",
     "listen",
     "actor_header",
+    "only",
+    "event_feed",
+    "metrics_listen",
+    "token_audience",
+    "token_issuer",
+    "token_keys",
+    "token_secret_file",
+    "token_leeway",
+    "token_roles_claim",
+    "role_permissions",
     "max_body",
     "timeout",
     "body_timeout",
@@ -90,6 +110,8 @@ impl Settings {
             .ignore_empty(true)
             .list_separator(",")
             .with_list_parse_key("roles")
+            .with_list_parse_key("token_audience")
+            .with_list_parse_key("token_issuer")
             .source(Some(variables));
         let merged = sources.add_source(environment).build();
         merged

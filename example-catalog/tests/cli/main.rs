@@ -21,6 +21,8 @@ mod schedules;
 mod schemathesis;
 mod send_and_ask;
 #[cfg(unix)]
+mod senders;
+#[cfg(unix)]
 mod serve;
 mod status;
 #[cfg(unix)]

@@ -16,7 +16,10 @@ pub struct Served {
 impl Served {
     pub fn start(program: &Program, arguments: &[&str]) -> Self {
         let mut all = arguments.to_vec();
-        all.extend(["serve", "--listen", "127.0.0.1:0"]);
+        if !all.contains(&"serve") {
+            all.push("serve");
+        }
+        all.extend(["--listen", "127.0.0.1:0"]);
         Self::started(spawn(program, &all))
     }
 
@@ -26,16 +29,30 @@ impl Served {
         BufReader::new(out).read_line(&mut line).expect("a line");
         let address = line.trim().strip_prefix("listening on http://");
         let address = address.unwrap_or_else(|| panic!("{line}")).to_owned();
+        Self::of(child, address)
+    }
+
+    pub fn of(child: Child, address: String) -> Self {
         Self { child, address }
     }
 
+    /// The answer to a `GET`, with its head.
+    pub fn text(address: &str, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).expect("connects");
+        let head = format!("GET {path} HTTP/1.1\r\nhost: catalog\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("is answered");
+        answer
+    }
+
     /// The status and the body of an answer.
-    fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         self.ask_with("", method, path, body)
     }
 
     /// The same with a header.
-    fn ask_with(&self, header: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub fn ask_with(&self, header: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() {
             String::new()
         } else {
@@ -127,7 +144,7 @@ fn each_actor_has_a_rate() {
         .fails(2, "--max-rate");
 }
 
-fn product(id: &str, description: &str) -> Value {
+pub fn product(id: &str, description: &str) -> Value {
     json!({"product_id": id, "name": "Lamp", "description": description, "price": "9.99"})
 }
 

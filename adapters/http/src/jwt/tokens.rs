@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -37,6 +37,8 @@ pub struct BearerTokens {
     issuers: HashSet<String>,
     leeway: Duration,
     roles: String,
+    /// Permissions by role.
+    granted: HashMap<String, Vec<String>>,
     is_optional: bool,
 }
 
@@ -49,6 +51,7 @@ impl BearerTokens {
             issuers: HashSet::new(),
             leeway: Duration::from_secs(30),
             roles: "roles".into(),
+            granted: HashMap::new(),
             is_optional: false,
         }
     }
@@ -102,6 +105,19 @@ impl BearerTokens {
     /// a text with words. Defaults to `roles`. A token without it has no roles.
     pub fn roles_claim(mut self, claim: impl Into<String>) -> Self {
         self.roles = claim.into();
+        self
+    }
+
+    /// Gives the permissions of a role to the actors that have it, for an authorizer that asks what they
+    /// [hold](Actor::holds), such as [`HeldPermissions`](cqrs_core::HeldPermissions). Roles that change while the program
+    /// runs are in a file, [`Roles`](super::Roles).
+    pub fn role<P: Into<String>>(
+        mut self,
+        name: impl Into<String>,
+        permissions: impl IntoIterator<Item = P>,
+    ) -> Self {
+        let granted = self.granted.entry(name.into()).or_default();
+        granted.extend(permissions.into_iter().map(Into::into));
         self
     }
 
@@ -202,7 +218,8 @@ impl BearerTokens {
             .ok_or(Refusal::BadClaims)?;
         let mut actor = Actor::new(name);
         for role in self.roles_of(claims)? {
-            actor = actor.with(format!("{ROLE}{role}"));
+            let granted = self.granted.get(role).into_iter().flatten().cloned();
+            actor = granted.fold(actor.with(format!("{ROLE}{role}")), Actor::with);
         }
         Ok(actor)
     }
