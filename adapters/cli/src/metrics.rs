@@ -49,12 +49,12 @@ impl Metrics {
     /// Serves them, until what is returned is dropped.
     pub(crate) fn serve(self, dispatcher: Dispatcher, servers: Servers) -> JoinSet<()> {
         let (prometheus, cluster) = (self.prometheus, Arc::new(ClusterGauges::new()));
-        let scrape = async move || {
+        let metrics = get(async move || {
             cluster.observe(&servers).await;
             let text = prometheus.render(&dispatcher);
             ([(CONTENT_TYPE, Prometheus::CONTENT_TYPE)], text)
-        };
-        let routes = Router::new().route("/metrics", get(scrape));
+        });
+        let routes = Router::new().route("/metrics", metrics);
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             // It ends with the program only.

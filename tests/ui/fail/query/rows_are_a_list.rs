@@ -1,5 +1,4 @@
 use cqrs_core::prelude::*;
-use cqrs_core::views::Rows;
 
 #[derive(ReadModel, Clone, Serialize, Deserialize)]
 struct OrderView {
@@ -9,7 +8,7 @@ struct OrderView {
     customer: String,
 }
 
-fn own_orders(actor: &Actor) -> Vec<OrderView> {
+fn own_orders(_: &Actor) -> Vec<OrderView> {
     Vec::new()
 }
 
