@@ -74,6 +74,9 @@ const LONG: Duration = Duration::from_secs(120);
 /// The time in which nothing happens, which is what is measured.
 const IDLE: Duration = Duration::from_secs(3);
 
+/// The most such times until both ask the same.
+const PERIODS: usize = 6;
+
 /// The most ids that an event has.
 const TOGETHER: usize = 64;
 
@@ -93,27 +96,32 @@ async fn book(app: &Dispatcher, count: u32) {
     println!("{count} deadlines are set after {:?}", began.elapsed());
 }
 
-/// What both programs ask while nothing happens, in the same time: how often they look for news depends on how long that
-/// is, and on what else the machine does.
-async fn while_idle<T>(counts: impl Fn() -> T) -> [T; 2] {
-    // What the work has left behind.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let before = counts();
-    tokio::time::sleep(IDLE).await;
-    [before, counts()]
+/// What a program has asked its stores so far.
+struct Asked {
+    /// Reads of the log, or all queries where they are not told apart.
+    reads: usize,
+    /// Calls of the view store.
+    views: usize,
 }
 
-/// The calls of a view store so far.
-fn calls(views: &WatchedViews) -> [usize; 3] {
-    [views.loads(), views.commits(), views.scans()]
-}
-
-/// Both look for news four times a second, and for other processes now and then.
-fn assert_equal([before, after]: [[usize; 2]; 2]) {
-    let asked = [0, 1].map(|place| after[place] - before[place]);
-    println!("{asked:?} idle queries in {IDLE:?}");
-    let [of_few, of_many] = asked;
-    assert!(of_few > 0 && of_few.abs_diff(of_many) <= 3, "{asked:?}");
+/// Both look for news four times a second, and for other processes now and then. Costs of deadlines would be there in each
+/// period, unlike the end of earlier work, and looks that a busy machine delays.
+async fn assert_equal_while_idle(counts: impl Fn() -> [Asked; 2]) {
+    let mut periods = Vec::new();
+    for _ in 0..PERIODS {
+        let before = counts();
+        tokio::time::sleep(IDLE).await;
+        let after = counts();
+        let [of_few, of_many] = [0, 1].map(|place| after[place].reads - before[place].reads);
+        let are_views_asked = [0, 1].map(|place| after[place].views > before[place].views);
+        assert!(of_few > 0, "nobody looks for news");
+        if of_few.abs_diff(of_many) <= 3 && are_views_asked == [false; 2] {
+            println!("{of_few} and {of_many} idle queries in {IDLE:?}, after {periods:?}");
+            return;
+        }
+        periods.push(([of_few, of_many], are_views_asked));
+    }
+    panic!("idle queries in {IDLE:?}, and whether views are asked: {periods:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,11 +138,16 @@ async fn a_hundred_thousand_pending_deadlines_cost_no_more_idle_queries_than_ten
         book(&app, count).await;
         stores.push((app, log, views, directory));
     }
-    let counts = || [0, 1].map(|place| (stores[place].1.reads(), calls(&stores[place].2)));
-    let idle = while_idle(counts).await;
-    let [before, after] = idle.map(|counts| counts.map(|(_, calls)| calls));
-    assert_eq!(before, after, "the view stores are asked nothing");
-    assert_equal(idle.map(|counts| counts.map(|(reads, _)| reads)));
+    assert_equal_while_idle(|| {
+        [0, 1].map(|place| {
+            let (_, log, views, _) = &stores[place];
+            Asked {
+                reads: log.reads(),
+                views: views.loads() + views.commits() + views.scans(),
+            }
+        })
+    })
+    .await;
     for ((app, ..), count) in stores.iter().zip([10, 100_000]) {
         let last = app.process::<seats::Hold>(&(count - 1)).await;
         let last = last.expect("reads").expect("it is held");
@@ -158,8 +171,13 @@ async fn many_pending_deadlines_cost_no_more_round_trips_than_ten() {
         book(&app, count).await;
         stores.push((waits, app, proxy, schema));
     }
-    let counts = || [0, 1].map(|place| stores[place].0.load(Ordering::Relaxed));
-    assert_equal(while_idle(counts).await);
+    assert_equal_while_idle(|| {
+        [0, 1].map(|place| Asked {
+            reads: stores[place].0.load(Ordering::Relaxed),
+            views: 0,
+        })
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
