@@ -2,9 +2,45 @@ use std::time::SystemTime;
 
 use axum::http::request::Parts;
 use cqrs_core::Actor;
+use cqrs_core::store::BoxFuture;
 
 /// Maps the head of a request to its sender.
-pub(crate) type Authenticate = dyn Fn(&Parts) -> Result<Sender, Unauthenticated> + Send + Sync;
+pub(crate) trait Authenticate: Send + Sync {
+    fn sender(&self, head: &Parts) -> Result<Sender, Unauthenticated>;
+
+    /// Looks for what a sender who was refused may be known by. `None` if that is in vain.
+    fn learn<'a>(&'a self, _: &'a Parts) -> Option<BoxFuture<'a, ()>> {
+        None
+    }
+}
+
+/// Nobody has an actor.
+pub(crate) struct NoActors;
+
+impl Authenticate for NoActors {
+    fn sender(&self, _: &Parts) -> Result<Sender, Unauthenticated> {
+        Ok(Sender {
+            actor: None,
+            expiry: None,
+        })
+    }
+}
+
+/// A function of the program finds the actor.
+pub(crate) struct FoundBy<F>(pub(crate) F);
+
+impl<F> Authenticate for FoundBy<F>
+where
+    F: Fn(&Parts) -> Result<Option<Actor>, Unauthenticated> + Send + Sync,
+{
+    fn sender(&self, head: &Parts) -> Result<Sender, Unauthenticated> {
+        let actor = (self.0)(head)?;
+        Ok(Sender {
+            actor,
+            expiry: None,
+        })
+    }
+}
 
 /// The sender of a request.
 pub(crate) struct Sender {

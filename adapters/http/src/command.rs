@@ -26,7 +26,7 @@ pub(crate) async fn answer(
     }
     let name = name_in(parameters).ok_or_else(|| Problem::unreadable_name("command"))?;
     let (head, body) = request.into_parts();
-    let actor = gateway.admit(&head)?;
+    let actor = gateway.admit(&head).await?;
     let given_id = command_id(&head.headers, actor.as_ref())?;
     let unchanged_since = unchanged_since(&head.headers)?;
     let limits = &gateway.limits;

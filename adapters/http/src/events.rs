@@ -65,7 +65,7 @@ pub(crate) async fn answer(
     }
     let (head, _) = request.into_parts();
     // Nobody reads the log of a server that has no permission for it, whoever it is.
-    gateway.admit(&head)?;
+    gateway.admit(&head).await?;
     let dispatcher = &gateway.dispatcher;
     if dispatcher.log_permission().is_none() {
         tracing::error!(
@@ -75,7 +75,7 @@ pub(crate) async fn answer(
         return Err(Problem::new(StatusCode::FORBIDDEN, "denied", detail));
     }
     // Before the first page, so that a reader who may not read gets a status and no stream.
-    let sender = StreamSender::admit(&gateway, head, StreamSource::Log)?;
+    let sender = StreamSender::admit(&gateway, head, StreamSource::Log).await?;
     let head = sender.head();
     let filter = EventFilter::read(head.uri.query().unwrap_or_default())?;
     let after = last_event_id(&head.headers)?.or(filter.after);

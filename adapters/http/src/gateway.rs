@@ -26,14 +26,14 @@ pub(crate) struct Gateway {
     pub(crate) requests: Permits,
     pub(crate) watches: Permits,
     pub(crate) running: RunningKeys,
-    authenticate: Box<Authenticate>,
+    authenticate: Box<dyn Authenticate>,
     fields: HashMap<String, Arc<FieldTypes>>,
 }
 
 impl Gateway {
     pub(crate) fn new(
         dispatcher: Dispatcher,
-        authenticate: Box<Authenticate>,
+        authenticate: Box<dyn Authenticate>,
         limits: Limits,
     ) -> Self {
         let nodes = dispatcher.model().nodes.into_iter();
@@ -51,14 +51,21 @@ impl Gateway {
         }
     }
 
-    pub(crate) fn sender(&self, head: &Parts) -> Result<Sender, Problem> {
-        (self.authenticate)(head).map_err(Problem::from)
+    pub(crate) async fn sender(&self, head: &Parts) -> Result<Sender, Problem> {
+        let mut found = self.authenticate.sender(head);
+        if found.is_err()
+            && let Some(learning) = self.authenticate.learn(head)
+        {
+            learning.await;
+            found = self.authenticate.sender(head);
+        }
+        found.map_err(Problem::from)
     }
 
     /// Counts a request, and finds its actor. A sender whom nobody knows is counted by its address, before the refusal: it
     /// may be trying tokens.
-    pub(crate) fn admit(&self, head: &Parts) -> Result<Option<Actor>, Problem> {
-        let found = self.sender(head).map(|sender| sender.actor);
+    pub(crate) async fn admit(&self, head: &Parts) -> Result<Option<Actor>, Problem> {
+        let found = self.sender(head).await.map(|sender| sender.actor);
         if let Some(rate) = &self.limits.max_rate {
             let actor = found.as_ref().ok().and_then(Option::as_ref);
             rate.count(actor, head)?;

@@ -8,7 +8,7 @@ use axum::routing::any;
 use cqrs_core::{Actor, Dispatcher};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::actor::{Authenticate, Sender, Unauthenticated};
+use crate::actor::{Authenticate, FoundBy, NoActors, Unauthenticated};
 use crate::gateway::{Gateway, NAME};
 use crate::limits::Limits;
 use crate::rate::RateLimit;
@@ -38,7 +38,7 @@ use crate::{command, events, panic, query};
 /// ```
 #[must_use = "options are used by `router`"]
 pub struct Options {
-    authenticate: Box<Authenticate>,
+    authenticate: Box<dyn Authenticate>,
     limits: Limits,
     routes: Routes,
     #[cfg(feature = "openapi")]
@@ -55,12 +55,7 @@ impl Options {
     /// The default options.
     pub fn new() -> Self {
         Self {
-            authenticate: Box::new(|_| {
-                Ok(Sender {
-                    actor: None,
-                    expiry: None,
-                })
-            }),
+            authenticate: Box::new(NoActors),
             limits: Limits {
                 max_body: 1 << 20,
                 timeout: Duration::from_secs(30),
@@ -85,13 +80,7 @@ impl Options {
     where
         F: Fn(&Parts) -> Result<Option<Actor>, Unauthenticated> + Send + Sync + 'static,
     {
-        self.authenticate = Box::new(move |head| {
-            let actor = authenticate(head)?;
-            Ok(Sender {
-                actor,
-                expiry: None,
-            })
-        });
+        self.authenticate = Box::new(FoundBy(authenticate));
         self
     }
 
@@ -99,7 +88,7 @@ impl Options {
     /// when the token expires.
     #[cfg(feature = "jwt")]
     pub fn bearer(mut self, tokens: crate::jwt::BearerTokens) -> Self {
-        self.authenticate = Box::new(move |head| tokens.sender(head));
+        self.authenticate = Box::new(tokens);
         self
     }
 

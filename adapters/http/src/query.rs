@@ -37,7 +37,7 @@ pub(crate) async fn answer(
     let is_watch = accepts_events(request.headers());
     let name = name_in(parameters).ok_or_else(|| Problem::unreadable_name("query"))?;
     let (head, body) = request.into_parts();
-    let actor = gateway.admit(&head)?;
+    let actor = gateway.admit(&head).await?;
     let places = min_positions(&head.headers)?;
     let fields = if is_get {
         let text = head.uri.query().unwrap_or_default();
@@ -50,7 +50,7 @@ pub(crate) async fn answer(
     if is_watch {
         let permit = gateway.watches.take()?;
         let source = StreamSource::Query(question.name.clone());
-        let sender = StreamSender::admit(&gateway, head, source)?;
+        let sender = StreamSender::admit(&gateway, head, source).await?;
         return watch::stream(&gateway, question, sender, permit);
     }
     let _permit = gateway.requests.take()?;

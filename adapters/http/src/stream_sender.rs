@@ -36,13 +36,13 @@ pub(crate) enum StreamSource {
 
 impl StreamSender {
     /// The sender of this request, if it may have the stream.
-    pub(crate) fn admit(
+    pub(crate) async fn admit(
         gateway: &Arc<Gateway>,
         head: Parts,
         source: StreamSource,
     ) -> Result<Self, Problem> {
         let now = Instant::now();
-        let sender = gateway.sender(&head)?;
+        let sender = gateway.sender(&head).await?;
         let expiry = sender.expiry.and_then(|expiry| {
             let left = expiry.time.duration_since(SystemTime::now());
             let time = now.checked_add(left.unwrap_or_default())?;
@@ -77,19 +77,19 @@ impl StreamSender {
             // The check comes first, even if there is always a next part.
             let due = pin!(sleep_until(self.next_check));
             match select(due, part.as_mut()).await {
-                Either::Left(_) => self.check()?,
+                Either::Left(_) => self.check().await?,
                 Either::Right((part, _)) => return Ok(part),
             }
         }
     }
 
-    fn check(&mut self) -> Result<(), Problem> {
+    async fn check(&mut self) -> Result<(), Problem> {
         if let Some((time, refusal)) = &self.expiry
             && *time <= Instant::now()
         {
             return Err(refusal.clone().into());
         }
-        let sender = self.gateway.sender(&self.head)?;
+        let sender = self.gateway.sender(&self.head).await?;
         if sender.actor != self.actor {
             return Err(Unauthenticated {
                 reason: "the sender is known by other rights now: connect again".to_owned(),

@@ -1,13 +1,9 @@
-use std::path::Path;
-use std::sync::Arc;
-
 use jsonwebtoken::jwk::{
     AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse,
 };
 use jsonwebtoken::{Algorithm, DecodingKey};
 
 use super::setup_error::SetupError;
-use super::watched_file::WatchedFile;
 
 /// Minimum length of a secret, in bytes: that of the hash (RFC 7518, 3.2).
 const MIN_SECRET: usize = 32;
@@ -21,12 +17,6 @@ pub(super) struct Key {
     pub(super) decoding: DecodingKey,
     /// Its name.
     id: Option<String>,
-}
-
-/// Where keys come from.
-pub(super) enum KeySource {
-    Fixed(Arc<Vec<Key>>),
-    File(WatchedFile<Vec<Key>>),
 }
 
 impl Key {
@@ -46,6 +36,12 @@ impl Key {
         })
     }
 
+    /// Whether this is its name.
+    #[cfg(feature = "jwks-url")]
+    pub(super) fn is_named(&self, id: &str) -> bool {
+        self.id.as_deref() == Some(id)
+    }
+
     /// Whether it may have signed a token with this algorithm and this name of a key.
     pub(super) fn may_have_signed(&self, algorithm: Algorithm, id: Option<&str>) -> bool {
         let has_other_id = matches!((id, &self.id), (Some(id), Some(own)) if id != own);
@@ -53,30 +49,9 @@ impl Key {
     }
 }
 
-impl KeySource {
-    pub(super) fn file(path: &Path) -> Result<Self, SetupError> {
-        WatchedFile::open(path, |_, text| keys_of(text)).map(Self::File)
-    }
-
-    pub(super) fn json(json: &str) -> Result<Self, SetupError> {
-        let keys = keys_of(json).map_err(|reason| SetupError::Invalid {
-            path: "the key set".into(),
-            reason,
-        })?;
-        Ok(Self::Fixed(Arc::new(keys)))
-    }
-
-    pub(super) fn get(&self) -> Arc<Vec<Key>> {
-        match self {
-            Self::Fixed(keys) => keys.clone(),
-            Self::File(file) => file.get(),
-        }
-    }
-}
-
 /// The keys of a set that sign with RS256 or ES256. Others are left out: a set may have some for other purposes, and a
 /// secret has no place in a set that is public.
-fn keys_of(json: &str) -> Result<Vec<Key>, String> {
+pub(super) fn keys_of(json: &str) -> Result<Vec<Key>, String> {
     let set: JwkSet = serde_json::from_str(json).map_err(|error| error.to_string())?;
     let keys: Vec<_> = set.keys.iter().filter_map(key_of).collect();
     match keys.len() {

@@ -19,7 +19,10 @@
 //! ```
 
 mod key_set;
+mod key_source;
 mod refusal;
+#[cfg(feature = "jwks-url")]
+mod remote_keys;
 mod role;
 mod roles;
 mod setup_error;

@@ -18,6 +18,14 @@ pub enum SetupError {
         /// Description of the problem.
         reason: String,
     },
+    /// A key set cannot be fetched from its address.
+    #[error("cannot fetch `{address}`: {reason}")]
+    Unreachable {
+        /// The address.
+        address: String,
+        /// Description of the problem.
+        reason: String,
+    },
     /// A secret of HS256 is too short: whoever has one token could find it by trying.
     #[error("the secret has {bytes} bytes: one of HS256 has at least {min}")]
     WeakSecret {

@@ -6,15 +6,20 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use cqrs_core::Actor;
+#[cfg(feature = "jwks-url")]
+use cqrs_core::store::BoxFuture;
 use jsonwebtoken::crypto::CryptoProvider;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
-use super::key_set::{Key, KeySource};
+use super::key_set::Key;
+use super::key_source::KeySource;
 use super::refusal::Refusal;
+#[cfg(feature = "jwks-url")]
+use super::remote_keys::{FetchTimes, RemoteKeys};
 use super::role::ROLE;
 use super::setup_error::SetupError;
-use crate::actor::{Expiry, Sender, Unauthenticated};
+use crate::actor::{Authenticate, Expiry, Sender, Unauthenticated};
 
 /// Maximum leeway: a token that expired longer ago has no business here.
 const MAX_LEEWAY: Duration = Duration::from_secs(3600);
@@ -82,6 +87,24 @@ impl BearerTokens {
         self.source(KeySource::file(path.as_ref())?)
     }
 
+    /// As [`jwks`](Self::jwks), with the set at an address of the provider, with `https`, or `http` on this machine. It is
+    /// fetched now, then every five minutes, and when a token names a key that is not in it: at most every ten seconds,
+    /// whoever sends such tokens. The request waits for that, up to five seconds. If it cannot be fetched again, the keys of
+    /// before stay, and the reason is an event `ERROR` of `tracing`.
+    ///
+    /// # Errors
+    /// If the set cannot be fetched, is no JSON Web Key Set, or has no such key. If the address is one of another machine
+    /// without TLS.
+    #[cfg(feature = "jwks-url")]
+    pub async fn jwks_url(self, address: &str) -> Result<Self, SetupError> {
+        let keys = RemoteKeys::open(address, FetchTimes::default()).await?;
+        let refresher = keys.refresher();
+        self.source(KeySource::Remote {
+            keys,
+            _refresher: refresher,
+        })
+    }
+
     /// Accepts tokens for this audience as well.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.insert(audience.into());
@@ -128,7 +151,8 @@ impl BearerTokens {
         self
     }
 
-    /// The actor of a request. For a function that tries several ways; a router has [`Options::bearer`].
+    /// The actor of a request. For a function that tries several ways; a router has [`Options::bearer`]. It fetches no keys:
+    /// those at an address are known from their next regular fetch on.
     ///
     /// [`Options::bearer`]: crate::Options::bearer
     ///
@@ -138,7 +162,7 @@ impl BearerTokens {
         self.sender(head).map(|sender| sender.actor)
     }
 
-    pub(crate) fn sender(&self, head: &Parts) -> Result<Sender, Unauthenticated> {
+    fn sender(&self, head: &Parts) -> Result<Sender, Unauthenticated> {
         let Some(token) = bearer_token(&head.headers)? else {
             if self.is_optional {
                 return Ok(Sender {
@@ -153,6 +177,21 @@ impl BearerTokens {
             actor: Some(self.actor_of(&claims)?),
             expiry: self.expiry_of(&claims),
         })
+    }
+
+    /// Whether the token of a request names a key that nobody knows.
+    #[cfg(feature = "jwks-url")]
+    fn names_unknown_key(&self, head: &Parts) -> bool {
+        let token = bearer_token(&head.headers).ok().flatten();
+        let Some(header) = token.and_then(|token| decode_header(token).ok()) else {
+            return false;
+        };
+        let is_public = matches!(header.alg, Algorithm::RS256 | Algorithm::ES256);
+        let is_unknown = header.kid.is_some_and(|id| {
+            let mut sources = self.keys.iter();
+            !sources.any(|source| source.get().iter().any(|key| key.is_named(&id)))
+        });
+        is_public && is_unknown
     }
 
     /// The time from which the token is refused. `None` if it is beyond what can be expressed.
@@ -245,6 +284,25 @@ impl BearerTokens {
         let valid = roles
             .filter(|roles| roles.len() <= MAX_ROLES && roles.iter().all(|role| is_name(role)));
         valid.ok_or(Refusal::BadClaims)
+    }
+}
+
+impl Authenticate for BearerTokens {
+    fn sender(&self, head: &Parts) -> Result<Sender, Unauthenticated> {
+        self.sender(head)
+    }
+
+    #[cfg(feature = "jwks-url")]
+    fn learn<'a>(&'a self, head: &'a Parts) -> Option<BoxFuture<'a, ()>> {
+        let remote: Vec<_> = self.keys.iter().filter_map(KeySource::remote).collect();
+        if remote.is_empty() || !self.names_unknown_key(head) {
+            return None;
+        }
+        Some(Box::pin(async move {
+            for keys in remote {
+                keys.refresh_for_token().await;
+            }
+        }))
     }
 }
 

@@ -360,6 +360,56 @@ async fn keys_and_roles_are_read_again_when_they_change() {
     until(&shop, &newer, 200).await;
 }
 
+/// A provider whose set changes, on this machine.
+#[cfg(feature = "jwks-url")]
+#[tokio::test]
+async fn a_set_at_an_address_is_fetched_again_for_a_new_key() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
+
+    let (old, new) = (elliptic(), rsa());
+    let set_of = |key: &EncodingKey, algorithm, id| {
+        let set = json!({"keys": [public(key, algorithm, id)]});
+        set.to_string()
+    };
+    let set = Arc::new(Mutex::new(set_of(&old, Algorithm::ES256, "old")));
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let (present, count) = (set.clone(), fetched.clone());
+    let answer = move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        let json = present.lock().expect("no panic").clone();
+        async { json }
+    };
+    let routes = axum::Router::new().route("/jwks", axum::routing::get(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a free port");
+    let address = listener.local_addr().expect("has an address");
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    let address = format!("http://{address}/jwks");
+    let tokens = BearerTokens::new("shop").jwks_url(&address).await;
+    let shop = Shop::open(tokens.expect("is fetched")).await;
+    let sign = |header: Header, key: &EncodingKey| {
+        encode(&header, &claims(json!({})), key).expect("is signed")
+    };
+    let of_old = sign(named(Algorithm::ES256, Some("old")), &old);
+    assert_eq!(json(shop.close(&of_old)).await.0, StatusCode::OK);
+    assert_eq!(fetched.load(Ordering::SeqCst), 1);
+
+    *set.lock().expect("no panic") = set_of(&new, Algorithm::RS256, "new");
+    // The first token with the new key is accepted, and the old key is not any more.
+    let of_new = sign(named(Algorithm::RS256, Some("new")), &new);
+    assert_eq!(json(shop.close(&of_new)).await.0, StatusCode::OK);
+    assert_eq!(problem(shop.close(&of_old)).await.0, 401);
+    assert_eq!(fetched.load(Ordering::SeqCst), 2);
+    // Keys that are made up cause no more requests.
+    for number in 0..50 {
+        let id = format!("made up {number}");
+        let forged = sign(named(Algorithm::RS256, Some(&id)), &new);
+        assert_eq!(problem(shop.close(&forged)).await.0, 401);
+    }
+    assert_eq!(fetched.load(Ordering::SeqCst), 2);
+}
+
 /// Sends the command until it gets this status. Files are looked at once a second.
 async fn until(shop: &Shop, token: &str, status: u16) {
     let wait = async {
