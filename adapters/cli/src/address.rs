@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use crate::error::CliError;
 
 /// Maximum size of a file that names a database.
@@ -24,7 +26,8 @@ pub enum StoreKind {
 }
 
 /// The address of a database. Without `Debug`, because a URL may contain a password.
-#[derive(Clone)]
+#[derive(Clone, Deserialize)]
+#[serde(from = "String")]
 pub(crate) enum Location {
     Memory,
     File(PathBuf),
@@ -64,6 +67,12 @@ pub(crate) enum Database {
 
 /// The default schema, which is also the store's.
 const DEFAULT_SCHEMA: &str = "cqrs";
+
+impl From<String> for Location {
+    fn from(text: String) -> Self {
+        OsString::from(text).into()
+    }
+}
 
 impl From<OsString> for Location {
     /// A path may not be UTF-8; a URL is.

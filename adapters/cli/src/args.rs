@@ -7,7 +7,8 @@ use cqrs_core::app::Role;
 use cqrs_core::{Timestamp, Uuid};
 use serde::Deserialize;
 
-use crate::address::{AddressSources, Location};
+use crate::address::{AddressSources, Location, read_address};
+use crate::error::CliError;
 use crate::operations::Operation;
 use crate::processes::{DeadlinesArgs, ProcessArgs};
 use crate::schedules::{ScheduleVerb, WhenArgs};
@@ -20,8 +21,9 @@ Exit codes:
   3  failure of a file, the store or a handler
   130  interrupted by Ctrl-C; 143 by SIGTERM";
 
-/// The options of all verbs.
-#[derive(Args)]
+/// The options of all verbs. For `serve`, a file and the environment can set them, too.
+#[derive(Default, Args, Deserialize)]
+#[serde(default)]
 pub(crate) struct GlobalArgs {
     /// The store: an SQLite file, a PostgreSQL URL, `postgres://user@host:5432/database`, the URL of an
     /// UmaDB log, `umadb://host:50051`, or `memory`
@@ -47,8 +49,13 @@ pub(crate) struct GlobalArgs {
     /// The name of the actor, which events record [default: clerk]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) actor: Option<String>,
+    /// The role of the actor, as it is set: the program names the roles, and has the argument.
+    #[arg(skip)]
+    #[serde(rename = "as")]
+    pub(crate) role: Option<String>,
     /// Prints results and errors as JSON
     #[arg(long, global = true)]
+    #[serde(skip)]
     pub(crate) json: bool,
 }
 
@@ -58,13 +65,25 @@ impl GlobalArgs {
         self.store.is_some() || self.store_file.is_some()
     }
 
-    /// Where to look for the address of the store: the arguments, then the variable.
-    pub(crate) fn sources(&self, variable: String) -> AddressSources {
+    /// Where to look for the address of the store: the arguments, then the variable, then what is set.
+    pub(crate) fn sources(
+        &self,
+        variable: Option<String>,
+        configured: Option<Location>,
+    ) -> AddressSources {
         AddressSources {
             address: self.store.clone(),
             file: self.store_file.clone(),
-            variable: Some(variable),
-            configured: None,
+            variable,
+            configured,
+        }
+    }
+
+    /// Takes the address of the store that is set, or is in a file that is set.
+    pub(crate) fn take_location(&mut self) -> Result<Option<Location>, CliError> {
+        match (self.store.take(), self.store_file.take()) {
+            (None, Some(file)) => read_address(&file).map(Some),
+            (address, _) => Ok(address),
         }
     }
 }
@@ -144,7 +163,8 @@ pub(crate) struct AskOptions {
 }
 
 /// The work that a process takes on.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct WorkArgs {
     /// The work that the program takes on meanwhile, if other processes do the rest [default: all of it]
     #[arg(long, global = true, value_name = "ROLE", value_delimiter = ',')]
@@ -165,21 +185,12 @@ pub(crate) enum WorkRole {
 }
 
 impl WorkArgs {
+    /// The roles that are named; all if there are none.
     pub(crate) fn roles(&self) -> Vec<Role> {
-        self.roles_or(&[])
-    }
-
-    /// The roles of the arguments, or else these; all if there are none.
-    pub(crate) fn roles_or(&self, others: &[WorkRole]) -> Vec<Role> {
-        let named = if self.roles.is_empty() {
-            others
-        } else {
-            &self.roles
-        };
-        if named.is_empty() {
+        if self.roles.is_empty() {
             return Role::ALL.to_vec();
         }
-        let roles = named.iter().map(|role| match role {
+        let roles = self.roles.iter().map(|role| match role {
             WorkRole::Commands => Role::Commands,
             WorkRole::Queries => Role::Queries,
             WorkRole::Projections => Role::Projections,
@@ -261,10 +272,12 @@ pub(crate) struct StatusArgs {
 /// Without `--actor-header` and `--token-audience`, every request is sent by the actor of `--actor`: for a machine of your
 /// own.
 #[cfg(feature = "serve")]
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(default)]
 pub(crate) struct ServeArgs {
     /// A TOML file with options
     #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
     /// The address to listen on; port 0 is a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
@@ -272,14 +285,35 @@ pub(crate) struct ServeArgs {
     /// The header that has the name of the actor, set by a proxy in front that lets nobody else set it
     #[arg(long, value_name = "HEADER")]
     pub(crate) actor_header: Option<String>,
-    #[command(flatten)]
-    pub(crate) tokens: TokenArgs,
+    // Keys and secrets of tokens are in files, since every user of the machine can see arguments.
+    /// Requests need a bearer token, a JWT, that is for this audience; of several, for any of them
+    #[arg(long, value_name = "NAME", conflicts_with = "actor_header")]
+    pub(crate) token_audience: Vec<String>,
+    /// Tokens are of this issuer; of several, of any of them [default: of any that has a key]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) token_issuer: Vec<String>,
+    /// A JSON Web Key Set with the public keys of tokens; it is read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_keys: Option<PathBuf>,
+    /// A file whose first line is the secret of tokens that are signed with HS256
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_secret_file: Option<PathBuf>,
+    /// Difference of the clocks that is put up with [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) token_leeway: Option<u64>,
+    /// The claim with the roles, or a JSON pointer to it [default: roles]
+    #[arg(long, value_name = "CLAIM")]
+    pub(crate) token_roles_claim: Option<String>,
+    /// A TOML or JSON file with the permissions of each role, in place of the program's; it is read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) role_permissions: Option<PathBuf>,
     /// Serves queries only, and opens the store to read: it has to exist, and a database role that may only read is enough
     #[arg(long, value_name = "PART")]
     pub(crate) only: Option<ServedPart>,
     /// Serves the events of the log, at `/events`, to those who hold the program's permission to read it
-    #[arg(long)]
-    pub(crate) event_feed: bool,
+    // `None` without it, so that it is left as it is set.
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub(crate) event_feed: Option<bool>,
     /// The address for Prometheus, which has `/metrics`, for the monitoring alone [default: none]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics_listen: Option<std::net::SocketAddr>,
@@ -302,6 +336,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_rate: Option<std::num::NonZeroU32>,
     #[command(flatten)]
+    #[serde(rename = "roles")]
     pub(crate) work: WorkArgs,
 }
 
@@ -312,34 +347,6 @@ pub(crate) struct ServeArgs {
 pub(crate) enum ServedPart {
     /// No commands
     Queries,
-}
-
-/// Bearer tokens by which senders are known. Keys and secrets are in files, since every user of the machine can see
-/// arguments.
-#[cfg(feature = "serve")]
-#[derive(Debug, Args)]
-pub(crate) struct TokenArgs {
-    /// Requests need a bearer token, a JWT, that is for this audience; of several, for any of them
-    #[arg(long, value_name = "NAME", conflicts_with = "actor_header")]
-    pub(crate) token_audience: Vec<String>,
-    /// Tokens are of this issuer; of several, of any of them [default: of any that has a key]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) token_issuer: Vec<String>,
-    /// A JSON Web Key Set with the public keys of tokens; it is read again when it changes
-    #[arg(long, value_name = "FILE")]
-    pub(crate) token_keys: Option<PathBuf>,
-    /// A file whose first line is the secret of tokens that are signed with HS256
-    #[arg(long, value_name = "FILE")]
-    pub(crate) token_secret_file: Option<PathBuf>,
-    /// Difference of the clocks that is put up with [default: 30]
-    #[arg(long, value_name = "SECONDS")]
-    pub(crate) token_leeway: Option<u64>,
-    /// The claim with the roles, or a JSON pointer to it [default: roles]
-    #[arg(long, value_name = "CLAIM")]
-    pub(crate) token_roles_claim: Option<String>,
-    /// A TOML or JSON file with the permissions of each role, in place of the program's; it is read again when it changes
-    #[arg(long, value_name = "FILE")]
-    pub(crate) role_permissions: Option<PathBuf>,
 }
 
 /// Until then, queries are answered from the version that is live. If that is the program's own, its views are

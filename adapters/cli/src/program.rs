@@ -1,3 +1,4 @@
+#[cfg(feature = "serve")]
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,9 +12,7 @@ use cqrs_core::app::{Builder, Model, NodeKind, Role, model};
 use cqrs_openapi::{Document, Options, asyncapi, openapi};
 
 use crate::abbreviations::with_abbreviations;
-use crate::address::{Database, Location, StoreKind};
-#[cfg(feature = "serve")]
-use crate::args::ServeArgs;
+use crate::address::{Database, StoreKind};
 use crate::args::{AskOptions, EXIT_CODES, GlobalArgs, OpenapiArgs, PlainVerb, SendOptions, Verb};
 use crate::call::{Call, Domain};
 use crate::error::CliError;
@@ -76,16 +75,6 @@ pub struct Program {
 struct WithoutVerb {
     about: String,
     action: Action,
-}
-
-/// What is used where the arguments name nothing.
-#[derive(Default)]
-struct Defaults {
-    store: Option<Location>,
-    schema: Option<String>,
-    views: Option<PathBuf>,
-    actor: Option<String>,
-    role: Option<String>,
 }
 
 impl Program {
@@ -277,7 +266,7 @@ impl Program {
 
     async fn run_verb(&self, matches: &ArgMatches) -> Result<(), CliError> {
         let name = matches.subcommand_name().unwrap_or_default();
-        let call = self.call(matches, Defaults::default());
+        let call = self.call(matches, GlobalArgs::default());
         if let Some(verb) = self.verbs.iter().find(|it| it.command.get_name() == name) {
             return (verb.action)(call?).await;
         }
@@ -287,34 +276,31 @@ impl Program {
             ("ask", _) => run_ask(&call?).await,
             _ => match Verb::from_arg_matches(matches).map_err(|error| usage(&error))? {
                 #[cfg(feature = "serve")]
-                Verb::Serve(arguments) => Box::pin(self.run_serve(matches, arguments)).await,
+                Verb::Serve(arguments) => Box::pin(self.run_serve(matches, arguments.config)).await,
                 Verb::Plain(verb) => Box::pin(self.run_plain(&call?, *verb)).await,
             },
         }
     }
 
-    /// The verb that the arguments name, with its store and its actor. Where these are not named, they are the defaults.
-    fn call(&self, matches: &ArgMatches, defaults: Defaults) -> Result<Call, CliError> {
-        let global = GlobalArgs::from_arg_matches(matches).map_err(|error| usage(&error))?;
+    /// The verb that the arguments name, with its store and its actor. Where these are not named, they are as set.
+    fn call(&self, matches: &ArgMatches, mut global: GlobalArgs) -> Result<Call, CliError> {
+        let configured = global.take_location()?;
+        let updated = global.update_from_arg_matches(matches);
+        updated.map_err(|error| usage(&error))?;
         let (name, own) = matches.subcommand().unwrap_or(("", matches));
-        let mut sources = global.sources(self.variable("STORE"));
-        sources.configured = defaults.store;
-        if name.is_empty() {
-            // What runs without a verb changes a store only if an argument names it.
-            sources.variable = None;
-        }
-        let schema = global.schema.clone().or(defaults.schema);
-        let views = global.views.clone().or(defaults.views);
-        let named = Database::named(&self.name, sources, schema, views)?;
-        let actor = global.actor.clone().or(defaults.actor);
+        // What runs without a verb changes a store only if an argument names it.
+        let variable = (!name.is_empty()).then(|| self.variable("STORE"));
+        let sources = global.sources(variable, configured);
+        let is_store_named = global.is_store_named();
+        let named = Database::named(&self.name, sources, global.schema, global.views)?;
         Ok(Call {
             matches: own.clone(),
             domain: self.domain.clone(),
             database: named.unwrap_or_else(|| Database::default_file(&self.name)),
-            is_store_named: global.is_store_named(),
+            is_store_named,
             name: self.name.clone(),
-            actor: actor.unwrap_or_else(|| "clerk".to_owned()),
-            permissions: self.permissions(matches, defaults.role.as_deref())?,
+            actor: global.actor.unwrap_or_else(|| "clerk".to_owned()),
+            permissions: self.permissions(matches, global.role.as_deref())?,
             is_json: global.json,
         })
     }
@@ -446,24 +432,20 @@ impl Program {
     async fn run_serve(
         &self,
         matches: &ArgMatches,
-        arguments: Box<ServeArgs>,
+        named: Option<PathBuf>,
     ) -> Result<(), CliError> {
-        let file = arguments.config.clone().or_else(|| {
+        let file = named.or_else(|| {
             let file = std::env::var_os(self.variable("CONFIG"))?;
             (!file.is_empty()).then(|| file.into())
         });
-        let settings = Settings::read(file.as_deref(), &self.prefix())?;
-        let defaults = Defaults {
-            store: settings.location()?,
-            schema: settings.schema.clone(),
-            views: settings.views.clone(),
-            actor: settings.actor.clone(),
-            role: settings.role.clone(),
-        };
-        let call = self.call(matches, defaults)?;
+        let mut set = Settings::read(file.as_deref(), &self.prefix())?;
+        if let Some((_, own)) = matches.subcommand() {
+            let updated = set.serve.update_from_arg_matches(own);
+            updated.map_err(|error| usage(&error))?;
+        }
+        let call = self.call(matches, set.global)?;
         let serving = Serving {
-            arguments,
-            settings,
+            arguments: set.serve,
             roles: self.roles.clone(),
             routes: self.routes.clone(),
         };

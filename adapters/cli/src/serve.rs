@@ -22,16 +22,14 @@ use crate::error::CliError;
 use crate::metrics::Metrics;
 use crate::open::OpenMode;
 use crate::out::{print_json_line, print_line};
-use crate::senders::Senders;
-use crate::settings::Settings;
+use crate::senders::{authorize, find_senders};
 use crate::shutdown::{GRACE, close};
 use crate::signal::Signal;
 use crate::user_role::UserRole;
 
-/// How a program is served: its arguments, and where these say nothing, its settings.
+/// How a program is served.
 pub(crate) struct Serving {
-    pub(crate) arguments: Box<ServeArgs>,
-    pub(crate) settings: Settings,
+    pub(crate) arguments: ServeArgs,
     /// The roles that the program names.
     pub(crate) roles: Vec<UserRole>,
     /// Makes the routes, with the options that are set.
@@ -46,13 +44,12 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOS
 
 impl Serving {
     fn is_reader(&self) -> bool {
-        let only = self.arguments.only.or(self.settings.only);
-        only == Some(ServedPart::Queries)
+        self.arguments.only == Some(ServedPart::Queries)
     }
 
     /// The work of the process. A reader does no other by default.
     fn work(&self) -> Vec<Role> {
-        let named = self.arguments.work.roles_or(&self.settings.roles);
+        let named = self.arguments.work.roles();
         if self.is_reader() && named.len() == Role::ALL.len() {
             return vec![Role::Queries];
         }
@@ -67,42 +64,31 @@ impl Serving {
         }
     }
 
-    fn listen(&self) -> SocketAddr {
-        let named = self.arguments.listen.or(self.settings.listen);
-        named.unwrap_or(DEFAULT_LISTEN)
-    }
-
-    fn metrics_listen(&self) -> Option<SocketAddr> {
-        self.arguments
-            .metrics_listen
-            .or(self.settings.metrics_listen)
-    }
-
     fn options(&self) -> Options {
-        let (given, set) = (&self.arguments, &self.settings);
+        let given = &self.arguments;
         let mut options = Options::new();
-        if let Some(bytes) = given.max_body.or(set.max_body) {
+        if let Some(bytes) = given.max_body {
             options = options.max_body(bytes);
         }
-        if let Some(seconds) = given.timeout.or(set.timeout) {
+        if let Some(seconds) = given.timeout {
             options = options.timeout(Duration::from_secs(seconds));
         }
-        if let Some(seconds) = given.body_timeout.or(set.body_timeout) {
+        if let Some(seconds) = given.body_timeout {
             options = options.body_timeout(Duration::from_secs(seconds));
         }
-        if let Some(requests) = given.max_requests.or(set.max_requests) {
+        if let Some(requests) = given.max_requests {
             options = options.max_requests(requests);
         }
-        if let Some(watches) = given.max_watches.or(set.max_watches) {
+        if let Some(watches) = given.max_watches {
             options = options.max_watches(watches);
         }
-        if let Some(requests) = given.max_rate.or(set.max_rate) {
+        if let Some(requests) = given.max_rate {
             options = options.max_rate(requests, Duration::from_secs(60));
         }
         if self.is_reader() {
             options = options.only_queries();
         }
-        if given.event_feed || set.event_feed {
+        if given.event_feed == Some(true) {
             options = options.event_feed();
         }
         options
@@ -133,13 +119,13 @@ pub(crate) async fn run(
     call: &Call,
     about: cqrs_openapi::Options,
 ) -> Result<(), CliError> {
-    let senders = Senders::new(&serving.arguments, &serving.settings)?;
-    let options = senders.find(serving.options(), call, &serving.roles)?;
-    let metrics = match serving.metrics_listen() {
+    let arguments = &serving.arguments;
+    let options = find_senders(arguments, serving.options(), call, &serving.roles)?;
+    let metrics = match arguments.metrics_listen {
         Some(address) => Some(Metrics::begin(address).await?),
         None => None,
     };
-    let listen = serving.listen();
+    let listen = arguments.listen.unwrap_or(DEFAULT_LISTEN);
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| CliError::Failed(format!("cannot listen on {listen}: {error}")))?;
@@ -147,10 +133,14 @@ pub(crate) async fn run(
         listening: listener.local_addr()?,
         metrics: metrics.as_ref().map(Metrics::address).transpose()?,
     };
-    let builder = senders.authorize(call.builder().roles(serving.work()))?;
+    let builder = authorize(arguments, call.builder().roles(serving.work()))?;
     let (dispatcher, servers) = call.build_from(builder, serving.mode()).await?;
     let scraped = metrics.map(|metrics| metrics.serve(dispatcher.clone(), servers));
-    let about = senders.document(about);
+    let about = if arguments.token_audience.is_empty() {
+        about
+    } else {
+        about.bearer()
+    };
     let routes = health(&dispatcher)
         .fallback_service((serving.routes)(dispatcher.clone(), options.openapi(about)));
     let served = until_signal(&dispatcher, (listener, routes), || {

@@ -1,94 +1,39 @@
-use std::collections::HashMap;
-use std::ffi::OsString;
-use std::net::SocketAddr;
-use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
-use config::{Config, Environment, File, FileFormat};
-use serde::Deserialize;
+use clap::{ArgAction, Args, Command};
+use config::{Config, ConfigError, Environment, File, FileFormat, Value};
 
-use crate::address::{Location, read_address};
-use crate::args::{ServedPart, WorkRole};
+use crate::args::{GlobalArgs, ServeArgs};
 use crate::error::CliError;
 
-/// The options of `serve` in a file and in the environment. Without `Debug`, because a URL may contain a password.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// The options of `serve`, as a file and the environment set them. Arguments take their place.
 pub(crate) struct Settings {
-    pub(crate) store: Option<String>,
-    pub(crate) store_file: Option<PathBuf>,
-    pub(crate) schema: Option<String>,
-    pub(crate) views: Option<PathBuf>,
-    pub(crate) actor: Option<String>,
-    /// The role of the actor.
-    #[serde(rename = "as")]
-    pub(crate) role: Option<String>,
-    pub(crate) roles: Vec<WorkRole>,
-    pub(crate) listen: Option<SocketAddr>,
-    pub(crate) actor_header: Option<String>,
-    pub(crate) only: Option<ServedPart>,
-    pub(crate) event_feed: bool,
-    pub(crate) metrics_listen: Option<SocketAddr>,
-    pub(crate) token_audience: Vec<String>,
-    pub(crate) token_issuer: Vec<String>,
-    pub(crate) token_keys: Option<PathBuf>,
-    pub(crate) token_secret_file: Option<PathBuf>,
-    pub(crate) token_leeway: Option<u64>,
-    pub(crate) token_roles_claim: Option<String>,
-    pub(crate) role_permissions: Option<PathBuf>,
-    pub(crate) max_body: Option<usize>,
-    pub(crate) timeout: Option<u64>,
-    pub(crate) body_timeout: Option<u64>,
-    pub(crate) max_requests: Option<usize>,
-    pub(crate) max_watches: Option<usize>,
-    pub(crate) max_rate: Option<NonZeroU32>,
+    pub(crate) serve: ServeArgs,
+    pub(crate) global: GlobalArgs,
 }
 
-/// The keys that the environment has. Other variables that begin with the program's name are not for it. The address of
-/// the store is looked for by every verb.
-const KEYS: [&str; 24] = [
-    "store_file",
-    "schema",
-    "views",
-    "actor",
-    "as",
-    "roles",
-    "listen",
-    "actor_header",
-    "only",
-    "event_feed",
-    "metrics_listen",
-    "token_audience",
-    "token_issuer",
-    "token_keys",
-    "token_secret_file",
-    "token_leeway",
-    "token_roles_claim",
-    "role_permissions",
-    "max_body",
-    "timeout",
-    "body_timeout",
-    "max_requests",
-    "max_watches",
-    "max_rate",
-];
+/// The keys of the options, in order, each with whether it has a list.
+fn keys() -> Vec<(String, bool)> {
+    let command = ServeArgs::augment_args(GlobalArgs::augment_args(Command::new("serve")));
+    let options = command.get_arguments().map(|option| {
+        let is_list = matches!(option.get_action(), ArgAction::Append);
+        (option.get_id().to_string(), is_list)
+    });
+    options
+        .filter(|(key, _)| !["config", "json"].contains(&key.as_str()))
+        .chain([("as".to_owned(), false)])
+        .collect()
+}
 
 impl Settings {
-    /// The address of the store, if it is here.
-    pub(crate) fn location(&self) -> Result<Option<Location>, CliError> {
-        match (&self.store, &self.store_file) {
-            (Some(address), _) => Ok(Some(OsString::from(address).into())),
-            (None, Some(file)) => read_address(file).map(Some),
-            (None, None) => Ok(None),
-        }
-    }
-
-    /// Reads a file, if there is one, then the environment, whose variables begin with `prefix`.
+    /// Reads a file, if there is one, then the environment, whose variables begin with `prefix`. Other variables that begin
+    /// so are not for it, and the address of the store is looked for by every verb.
     pub(crate) fn read(file: Option<&Path>, prefix: &str) -> Result<Self, CliError> {
-        let variables = KEYS.iter().filter_map(|key| {
+        let variables = keys().into_iter().filter_map(|(key, _)| {
             let name = format!("{prefix}_{}", key.to_uppercase());
             let value = std::env::var_os(&name)?.into_string().ok()?;
-            Some((name, value))
+            (key != "store").then_some((name, value))
         });
         Self::merge(file, prefix, variables.collect())
     }
@@ -105,23 +50,41 @@ impl Settings {
                 .map_err(|error| CliError::Failed(format!("cannot read `{name}`: {error}")))?;
             sources = sources.add_source(File::from(path).format(FileFormat::Toml));
         }
-        let environment = Environment::with_prefix(prefix)
+        let keys = keys();
+        let lists = keys.iter().filter(|(_, is_list)| *is_list);
+        let variables = Environment::with_prefix(prefix)
             .try_parsing(true)
             .ignore_empty(true)
             .list_separator(",")
-            .with_list_parse_key("roles")
-            .with_list_parse_key("token_audience")
-            .with_list_parse_key("token_issuer")
             .source(Some(variables));
+        let environment = lists.fold(variables, |it, (key, _)| it.with_list_parse_key(key));
         let merged = sources.add_source(environment).build();
         merged
-            .and_then(Config::try_deserialize)
+            .and_then(|merged| Self::of(merged, &keys))
             .map_err(|error| CliError::Invalid(format!("the options of `serve`: {error}")))
+    }
+
+    fn of(merged: Config, keys: &[(String, bool)]) -> Result<Self, ConfigError> {
+        let set: BTreeMap<String, Value> = merged.clone().try_deserialize()?;
+        let is_known = |name: &String| keys.iter().any(|(key, _)| key == name);
+        if let Some(unknown) = set.into_keys().find(|name| !is_known(name)) {
+            let known: Vec<_> = keys.iter().map(|(key, _)| format!("`{key}`")).collect();
+            return Err(ConfigError::Message(format!(
+                "unknown field `{unknown}`, expected one of {}",
+                known.join(", ")
+            )));
+        }
+        Ok(Self {
+            serve: merged.clone().try_deserialize()?,
+            global: merged.try_deserialize()?,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches as _;
+
     use super::*;
 
     fn merge(toml: &str, variables: &[(&str, &str)]) -> Result<Settings, CliError> {
@@ -151,12 +114,45 @@ mod tests {
         let Ok(merged) = merge(toml, &variables) else {
             panic!("it is valid");
         };
-        let listen = merged.listen.map(|it| it.to_string());
+        let Settings { serve, global } = merged;
+        let listen = serve.listen.map(|it| it.to_string());
         assert_eq!(listen.as_deref(), Some("127.0.0.1:2"));
-        assert_eq!((merged.max_body, merged.timeout), (Some(7), Some(9)));
-        assert_eq!((merged.roles.len(), merged.max_requests), (2, None));
-        assert_eq!(merged.role.as_deref(), Some("reader"));
-        assert_eq!(merged.actor.as_deref(), Some("7"));
+        assert_eq!((serve.max_body, serve.timeout), (Some(7), Some(9)));
+        assert_eq!((serve.work.roles().len(), serve.max_requests), (2, None));
+        assert_eq!(global.role.as_deref(), Some("reader"));
+        assert_eq!(global.actor.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn arguments_come_before_what_is_set() {
+        let toml = "max_body = 7\ntimeout = 7\nroles = ['queries']\nevent_feed = true\ntoken_issuer = ['a', 'b']\nactor = 'ann'";
+        let merged = |arguments: &[&str]| {
+            let command = GlobalArgs::augment_args(ServeArgs::augment_args(Command::new("serve")));
+            let matches = command
+                .try_get_matches_from([&["serve"], arguments].concat())
+                .expect("is valid");
+            let Ok(mut set) = merge(toml, &[("THE_SHOP_TIMEOUT", "8")]) else {
+                panic!("it is valid");
+            };
+            let updated = set.serve.update_from_arg_matches(&matches);
+            updated
+                .and_then(|()| set.global.update_from_arg_matches(&matches))
+                .expect("is valid");
+            set
+        };
+        let Settings { serve, global } = merged(&[]);
+        assert_eq!((serve.max_body, serve.timeout), (Some(7), Some(8)));
+        assert_eq!(serve.work.roles().len(), 1);
+        assert_eq!(serve.event_feed, Some(true));
+        assert_eq!(serve.token_issuer, ["a", "b"]);
+        assert_eq!(global.actor.as_deref(), Some("ann"));
+        let options = "--max-body 1 --timeout 2 --roles commands,queries --token-issuer c --event-feed --actor bob";
+        let Settings { serve, global } = merged(&options.split(' ').collect::<Vec<_>>());
+        assert_eq!((serve.max_body, serve.timeout), (Some(1), Some(2)));
+        assert_eq!(serve.work.roles().len(), 2);
+        assert_eq!(serve.event_feed, Some(true));
+        assert_eq!(serve.token_issuer, ["c"]);
+        assert_eq!(global.actor.as_deref(), Some("bob"));
     }
 
     #[test]
@@ -165,7 +161,15 @@ mod tests {
             Err(CliError::Invalid(text)) => text,
             _ => panic!("it is refused"),
         };
-        assert!(error("listn = 'x'", &[]).contains("unknown field `listn`"));
+        let listed = error("listn = 'x'", &[]);
+        assert!(listed.contains("unknown field `listn`"), "{listed}");
+        for key in ["store", "as", "listen", "token_keys", "roles"] {
+            assert!(listed.contains(&format!("`{key}`")), "{listed}");
+        }
+        for argument in ["config", "json"] {
+            assert!(!listed.contains(&format!("`{argument}`")), "{listed}");
+            assert!(error(&format!("{argument} = 'x'"), &[]).contains("unknown field"));
+        }
         assert!(error("max_body = 'much'", &[]).contains("max_body"));
         assert!(error("listen = ", &[]).contains("options.toml"));
         let roles = [("THE_SHOP_ROLES", "all")];
