@@ -74,7 +74,7 @@ pub(crate) fn of_query(error: &QueryError) -> Problem {
 /// With the name of the command, since error types of two commands may have variants of the same name.
 fn rejection(rejected: &Rejected, command: &str) -> Problem {
     let kind = match rejected.variant() {
-        Some(variant) => format!("rejected:{command}:{}", kebab(&variant)),
+        Some(variant) => format!("rejected:{command}:{}", Rejected::kind_of(&variant)),
         None => format!("rejected:{command}"),
     };
     let problem = Problem::new(StatusCode::CONFLICT, &kind, rejected.to_string());
@@ -156,28 +156,9 @@ fn unavailable(kind: &str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, kind, detail).retry_after(SOON)
 }
 
-/// `out-of-stock` from `OutOfStock`.
-fn kebab(name: &str) -> String {
-    let mut kebab = String::new();
-    for character in name.chars() {
-        if character.is_uppercase() && !kebab.is_empty() {
-            kebab.push('-');
-        }
-        kebab.extend(character.to_lowercase());
-    }
-    kebab
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_variants_are_in_lower_case() {
-        assert_eq!(kebab("OutOfStock"), "out-of-stock");
-        assert_eq!(kebab("Refused"), "refused");
-        assert_eq!(kebab(""), "");
-    }
 
     #[test]
     fn a_store_that_takes_nothing_is_no_fault_of_the_program() {

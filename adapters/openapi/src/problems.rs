@@ -1,8 +1,8 @@
+use cqrs_core::error::Rejected;
 use serde_json::{Map, Value, json};
 
 use crate::components::{Components, component_name};
 use crate::headers::{ACCEPT_ENCODING, CHALLENGE, RETRY_AFTER, header};
-use crate::text::kebab;
 
 /// What the types of all problems begin with.
 const TYPES: &str = "urn:cqrs:problem:";
@@ -254,7 +254,7 @@ pub(crate) fn rejected(
     let mut examples = Map::new();
     let mut kinds = Vec::new();
     for (name, docs) in variants {
-        let kind = format!("rejected:{command}:{}", kebab(&name));
+        let kind = format!("rejected:{command}:{}", Rejected::kind_of(&name));
         let mut example = json!({"value": problem(409, &kind)});
         if !docs.is_empty() {
             example["summary"] = docs.into();
@@ -425,7 +425,10 @@ mod tests {
         let _ = (Plain::Full, Plain::Closed);
         let names = |schema: Value| {
             let found = variants(&schema);
-            let mut names: Vec<_> = found.iter().map(|(name, _)| kebab(name)).collect();
+            let mut names: Vec<_> = found
+                .iter()
+                .map(|(name, _)| Rejected::kind_of(name))
+                .collect();
             names.sort();
             names
         };

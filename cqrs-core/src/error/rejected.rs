@@ -63,6 +63,24 @@ impl Rejected {
         (!name.is_empty()).then_some(name)
     }
 
+    /// The name of a variant in lower case, as adapters show it in types of errors: `out-of-stock` from `OutOfStock`, and
+    /// from the names that Serde may make of it.
+    pub fn kind_of(variant: &str) -> String {
+        let is_screaming = !variant.chars().any(char::is_lowercase);
+        let mut kind = String::new();
+        for character in variant.chars() {
+            if character == '_' || character == '-' {
+                kind.push('-');
+                continue;
+            }
+            if character.is_uppercase() && !is_screaming && !kind.is_empty() {
+                kind.push('-');
+            }
+            kind.extend(character.to_lowercase());
+        }
+        kind
+    }
+
     /// The error of a command that was sent as JSON, as JSON: for clients that have the error's type, or handle its data.
     /// None for a text, and for an error whose type does not implement `Serialize`, or fails to.
     pub fn to_json(&self) -> Option<Value> {
@@ -129,6 +147,21 @@ mod tests {
         assert_eq!(rejected.to_string(), "sold out");
         assert_eq!(rejected.downcast_ref(), Some(&SoldOut));
         assert_eq!(rejected.downcast_ref::<Rejected>(), None);
+    }
+
+    #[test]
+    fn all_names_of_a_variant_are_of_one_kind() {
+        for name in [
+            "OutOfStock",
+            "outOfStock",
+            "out_of_stock",
+            "out-of-stock",
+            "OUT_OF_STOCK",
+        ] {
+            assert_eq!(Rejected::kind_of(name), "out-of-stock", "{name}");
+        }
+        assert_eq!(Rejected::kind_of("Refused"), "refused");
+        assert_eq!(Rejected::kind_of(""), "");
     }
 
     #[test]
