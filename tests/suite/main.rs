@@ -70,6 +70,7 @@ mod wide_decisions;
 mod apart;
 mod awaited_shards;
 mod chains;
+mod custom_metadata;
 mod failing;
 mod follow;
 mod idle;

@@ -91,6 +91,10 @@ noticed! {
         by i6_an_id_is_remembered_however_many_follow saying "I6: the first answer comes again";
     command_ids_that_stay_unknown: RemembersUnknownIds
         by i6_an_unknown_id_is_found_once_it_is_recorded saying "I6: it was recorded since";
+    custom_metadata_that_is_lost: LosesCustomMetadata
+        by i12_custom_metadata_is_that_of_its_command saying "I12: the metadata of";
+    custom_metadata_of_another_command: MixesCustomMetadata
+        by i12_custom_metadata_is_that_of_its_command saying "I12: the metadata of";
     causes_that_are_lost: LosesCauses
         by i12_equal_events_are_kept_with_their_metadata saying "is not what was sent";
     equal_events_that_are_dropped: DropsEqualEvents

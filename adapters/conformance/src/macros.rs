@@ -56,6 +56,7 @@ macro_rules! log_conformance_tests {
             i12_odd_content_is_kept_or_refused
             i12_accepted_events_are_read_back_after_a_restart
             i12_equal_events_are_kept_with_their_metadata
+            i12_custom_metadata_is_that_of_its_command
             a_command_without_events_is_recorded
             a_command_without_events_has_a_boundary
             a_command_without_events_may_write_a_state

@@ -203,7 +203,9 @@ impl Shared {
         let client = self.pool.get_at_once().await?;
         let statement = client.prepare(selection.sql(&self.sql)).await?;
         let range = self.event_sizes.fit(range);
-        let (page, seen) = selection.read(&client, &statement, range).await?;
+        let statements = (&statement, self.sql.command_metadata.as_str());
+        let reading = selection.read_with_metadata(&client, statements, range);
+        let (page, seen) = reading.await?;
         head::observe(&self.log, &self.sql, &client, seen).await?;
         let sizes = page.events.iter().map(|event| event.size());
         if self.event_sizes.record(range, sizes, page.next.is_some()) {

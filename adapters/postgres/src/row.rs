@@ -1,7 +1,7 @@
 //! Rows as values, and values as parameters.
 
 use cqrs_core::store::{
-    EventData, EventType, Metadata, Recorded, Slices, StoredCommand, Tag, Tags,
+    CustomMetadata, EventData, EventType, Metadata, Recorded, Slices, StoredCommand, Tag, Tags,
 };
 use cqrs_core::{CommandId, EventId, Position, Timestamp};
 use tokio_postgres::Row;
@@ -107,6 +107,7 @@ pub(crate) fn recorded(row: &Row, types: &mut EventTypes) -> Result<Recorded, Fa
             command: CommandId::from(command),
             correlation: row.try_get::<_, Option<Uuid>>(8)?.unwrap_or(command),
             causation: row.try_get::<_, Option<Uuid>>(9)?.unwrap_or(command),
+            custom: CustomMetadata::default(),
         },
     })
 }

@@ -59,8 +59,14 @@ macro_rules! statements {
         pub(crate) struct Sql {
             /// `read_tagged` for one tag, for two, and so on.
             pub(crate) read_tagged: Vec<String>,
+            /// `append`, with rows of custom metadata.
+            pub(crate) append_with_metadata: String,
+            /// `append_all`, with rows of custom metadata.
+            pub(crate) append_all_with_metadata: String,
             /// `append_all` in the transaction of a handler.
             pub(crate) append_in_transaction: String,
+            /// The same, with rows of custom metadata.
+            pub(crate) append_in_transaction_with_metadata: String,
             $(pub(crate) $name: String),+
         }
 
@@ -68,8 +74,14 @@ macro_rules! statements {
             pub(crate) fn new(schema: &Schema) -> Self {
                 let read_tagged = include_str!("sql/read_tagged.sql");
                 let append_all = include_str!("sql/append_all.sql");
+                let all_with_metadata = with_metadata(append_all, 12);
                 Self {
                     append_in_transaction: schema.apply(&append_in_transaction(append_all)),
+                    append_in_transaction_with_metadata: schema
+                        .apply(&append_in_transaction(&all_with_metadata)),
+                    append_with_metadata: schema
+                        .apply(&with_metadata(include_str!("sql/append.sql"), 8)),
+                    append_all_with_metadata: schema.apply(&all_with_metadata),
                     read_tagged: (1..=MAX_READ_TAGS)
                         .map(|tags| schema.apply(&self::read_tagged(read_tagged, tags)))
                         .collect(),
@@ -84,9 +96,11 @@ statements!(
     append,
     append_all,
     append_at_end,
+    append_at_end_with_metadata,
     append_one,
     attend,
     claim_shards,
+    command_metadata,
     commands,
     commit_append,
     compare_head,
@@ -161,6 +175,17 @@ fn read_tagged(one: &str, tags: usize) -> String {
         before.to_owned()
     };
     format!("{before}{}{after}", repeated.join("        UNION ALL\n"))
+}
+
+/// The statement that writes a batch, with rows of custom metadata as this parameter. Few batches have any, and an
+/// insert costs time even without rows.
+fn with_metadata(append: &str, parameter: usize) -> String {
+    let insert = format!(
+        "), new_metadata AS (\n    INSERT INTO cqrs.command_metadata (command, metadata)\n    \
+                  SELECT new.*\n    FROM unnest(${parameter}::cqrs.command_metadata[]) AS new, head\n)\n\
+                  SELECT count(*) FROM head"
+    );
+    append.replace(")\nSELECT count(*) FROM head", &insert)
 }
 
 /// The statement that writes a batch, for the transaction of a handler: it writes nothing once the handler has

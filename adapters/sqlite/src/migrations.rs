@@ -18,6 +18,7 @@ pub(crate) const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0008_versions.sql"),
     include_str!("sql/migrations/0009_parked_keys.sql"),
     include_str!("sql/migrations/0010_skipped_keys.sql"),
+    include_str!("sql/migrations/0011_metadata.sql"),
 ]);
 
 /// Tables and views of the migrations.
@@ -145,7 +146,7 @@ mod tests {
         let mut conn = Connection::open_in_memory().unwrap();
         migrate(&mut conn).unwrap();
         let insert = "INSERT INTO events VALUES \
-                      (1, x'01', 'sold', 1, '', 1500000, NULL, x'02', x'', x'04', x'7B7D', 'a:1', NULL)";
+                      (1, x'01', 'sold', 1, '', 1500000, NULL, x'02', x'', x'04', x'7B7D', 'a:1', NULL, NULL)";
         conn.execute(insert, []).unwrap();
         let select = "SELECT payload, time, tags, correlation, causation FROM events_json";
         let shown: Vec<String> = conn

@@ -1,8 +1,8 @@
 //! Conversion of rows into the types of the store contract.
 
 use cqrs_core::store::{
-    Checkpoint, EventData, EventType, LastEvent, Metadata, Recorded, Shard, StoredCommand, Tag,
-    Tags,
+    Checkpoint, CustomMetadata, EventData, EventType, LastEvent, Metadata, Recorded, Shard,
+    StoredCommand, Tag, Tags,
 };
 use cqrs_core::{CommandId, EventId, Position, Timestamp};
 use rusqlite::types::ValueRef;
@@ -146,6 +146,10 @@ fn matching_at(
             command: CommandId::from(command),
             correlation: or_command(8)?,
             causation: or_command(9)?,
+            custom: match row.get_ref(12)?.as_str_or_null()? {
+                None => CustomMetadata::default(),
+                Some(json) => CustomMetadata::from_json(json)?,
+            },
         },
     }))
 }

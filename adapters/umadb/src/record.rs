@@ -2,11 +2,11 @@
 //!
 //! The id of the command is the source of the tracking information, which the server keeps once per
 //! source and returns with each event. Other fields are metadata, omitted where they have their
-//! usual value: version 1, no actor, and the command as correlation and causation.
+//! usual value: version 1, no actor, no custom metadata, and the command as correlation and causation.
 
 use cqrs_core::store::{
-    Append, EventData, EventQuery, EventQueryItem, Metadata, Position, Recorded, StoredCommand,
-    Tag, Tags,
+    Append, CustomMetadata, EventData, EventQuery, EventQueryItem, Metadata, Position, Recorded,
+    StoredCommand, Tag, Tags,
 };
 use cqrs_core::{CommandId, EventId, Timestamp};
 use uuid::Uuid;
@@ -32,6 +32,11 @@ const ONCE: u64 = 1;
 /// A name that is reserved.
 pub(crate) fn request(append: &Append, time: Timestamp) -> Result<proto::AppendRequest, String> {
     let mut events = Vec::with_capacity(append.events.len().max(1));
+    let custom = append
+        .metadata
+        .to_json()
+        .map_err(|error| error.to_string())?;
+    let metadata = |index, version| metadata(append, time, (index, version), custom.clone());
     for event in &append.events {
         let names = event.tags.iter().map(Tag::as_str);
         if let Some(name) = names
@@ -51,13 +56,13 @@ pub(crate) fn request(append: &Append, time: Timestamp) -> Result<proto::AppendR
                 .collect(),
             data: event.payload.clone().into(),
             uuid: String::new(),
-            metadata: metadata(append, time, events.len(), event.version),
+            metadata: metadata(events.len(), event.version),
         });
     }
     if events.is_empty() {
         events.push(proto::Event {
             event_type: MARKER.to_owned(),
-            metadata: metadata(append, time, 0, 1),
+            metadata: metadata(0, 1),
             ..proto::Event::default()
         });
     }
@@ -75,8 +80,8 @@ pub(crate) fn request(append: &Append, time: Timestamp) -> Result<proto::AppendR
 fn metadata(
     append: &Append,
     time: Timestamp,
-    index: usize,
-    version: u32,
+    (index, version): (usize, u32),
+    custom: Option<String>,
 ) -> Vec<proto::MetadataEntry> {
     let own = append.command.as_uuid();
     let first = (index == 0).then_some(append);
@@ -98,6 +103,7 @@ fn metadata(
             "causation",
             (append.causation != own).then(|| append.causation.to_string()),
         ),
+        ("custom", custom),
     ]
     .into_iter()
     .filter_map(|(key, value)| {
@@ -216,6 +222,10 @@ fn read(stored: &proto::SequencedEvent) -> Option<Recorded> {
             command,
             correlation: fields.parsed_or("correlation", own)?,
             causation: fields.parsed_or("causation", own)?,
+            custom: match fields.text("custom") {
+                None => CustomMetadata::default(),
+                Some(json) => CustomMetadata::from_json(json).ok()?,
+            },
         },
     })
 }

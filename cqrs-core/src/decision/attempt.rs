@@ -19,8 +19,8 @@ use crate::message::NewEvents;
 use crate::panic::Guarded;
 use crate::store::command_time::sent_now;
 use crate::store::{
-    Admission, Append, AppendError, AppendWrites, Appended, ErasedLogTx, EventData, EventLog,
-    EventLogExt, EventQuery, Position, ReadRange, TagSlices,
+    Admission, Append, AppendError, AppendWrites, Appended, CustomMetadata, ErasedLogTx, EventData,
+    EventLog, EventLogExt, EventQuery, Position, ReadRange, TagSlices,
 };
 use crate::trace;
 
@@ -139,6 +139,11 @@ impl Decisions {
         {
             return Ok(Some(receipt));
         }
+        let metadata = if options.metadata.is_empty() && reaction.is_none() {
+            CustomMetadata::default()
+        } else {
+            metadata(options, reaction.as_ref())?
+        };
         // Once per command, and before any of its events can reach a reaction.
         if let Some(reaction) = &reaction {
             let command_ref = CommandRef {
@@ -160,6 +165,7 @@ impl Decisions {
                 correlation: options.correlation.unwrap_or(conversation),
                 causation: options.causation.unwrap_or(event),
                 actor: options.actor.clone(),
+                metadata,
                 time,
             },
             slices: TagSlices::default(),
@@ -488,17 +494,17 @@ impl Attempt<'_> {
             correlation,
             causation,
             ref actor,
+            ref metadata,
             time,
         } = self.context;
-        let append = Append::at_time(command.unwrap_or_default(), events, time)
-            .fingerprint(self.fingerprint)
-            .given_id(self.has_given_id)
-            .correlation(correlation)
-            .caused_by(causation);
-        match actor {
-            Some(actor) => append.by(actor.name()),
-            None => append,
-        }
+        let mut append = Append::at_time(command.unwrap_or_default(), events, time);
+        append.fingerprint = self.fingerprint;
+        append.has_given_id = self.has_given_id;
+        append.correlation = correlation;
+        append.causation = causation;
+        append.actor = actor.as_ref().map(|actor| actor.name().to_owned());
+        append.metadata.clone_from(metadata);
+        append
     }
 
     async fn append(
@@ -543,6 +549,20 @@ impl From<Invalid> for InfraError {
     fn from(invalid: Invalid) -> Self {
         Self::Invalid(invalid)
     }
+}
+
+/// The metadata of a command: its own, and that of the event to which its reaction reacts.
+#[cold]
+fn metadata(
+    options: &CallOptions,
+    reaction: Option<&RunningReaction>,
+) -> Result<CustomMetadata, Invalid> {
+    let mut metadata = options.metadata.clone();
+    if let Some(reaction) = reaction {
+        metadata.inherit(&reaction.metadata);
+    }
+    metadata.check().map_err(Invalid::new)?;
+    Ok(metadata)
 }
 
 /// The receipt of a failed command, if an earlier sending of it was recorded. If the lookup fails,

@@ -2,7 +2,7 @@ use uuid::Uuid;
 
 use super::reacting::ReservedId;
 use super::{CallOptions, RunningReaction};
-use crate::store::{Append, EventData};
+use crate::store::{Append, CustomMetadata, EventData};
 use crate::{CommandId, Timestamp};
 
 /// The id of a call that appends an event without a handler, and what it belongs to. As for a command: the id
@@ -14,6 +14,7 @@ pub(crate) struct CallOrigin {
     correlation: Uuid,
     causation: Uuid,
     actor: Option<String>,
+    metadata: CustomMetadata,
     reserved: Option<ReservedId>,
 }
 
@@ -31,6 +32,10 @@ impl CallOrigin {
         };
         let given = options.id.or(reserved.as_ref().map(|reserved| reserved.id));
         let id = given.unwrap_or_else(|| CommandId::assigned(time));
+        let mut metadata = options.metadata.clone();
+        if let Some(reaction) = &reaction {
+            metadata.inherit(&reaction.metadata);
+        }
         let event = reaction.map(|reaction| (reaction.event, reaction.correlation));
         let (event, conversation) = event.unwrap_or((id.as_uuid(), id.as_uuid()));
         Self {
@@ -39,6 +44,7 @@ impl CallOrigin {
             correlation: options.correlation.unwrap_or(conversation),
             causation: options.causation.unwrap_or(event),
             actor: options.actor.as_ref().map(|actor| actor.name().to_owned()),
+            metadata,
             reserved,
         }
     }
@@ -49,7 +55,8 @@ impl CallOrigin {
             .fingerprint(fingerprint)
             .given_id(self.is_given)
             .correlation(self.correlation)
-            .caused_by(self.causation);
+            .caused_by(self.causation)
+            .metadata(self.metadata.clone());
         Append {
             actor: self.actor.clone(),
             ..append

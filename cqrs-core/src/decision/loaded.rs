@@ -376,6 +376,7 @@ impl Load {
                 command: append.command,
                 correlation: append.correlation,
                 causation: append.causation,
+                custom: append.metadata.clone(),
             },
         }
     }

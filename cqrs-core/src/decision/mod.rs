@@ -41,7 +41,7 @@ use crate::message::Storage;
 use crate::panic::guarded;
 use crate::registry::CommandHandlerEntry;
 use crate::running::{self, Running};
-use crate::store::{EventLog, Position};
+use crate::store::{CustomMetadata, EventLog, Position};
 use crate::{CommandId, Timestamp};
 use cache::StateCache;
 use loaded::Offers;
@@ -77,6 +77,8 @@ pub(crate) struct CallOptions {
     pub(crate) actor: Option<Actor>,
     pub(crate) correlation: Option<Uuid>,
     pub(crate) causation: Option<Uuid>,
+    /// Custom metadata. That of the event to which a reaction reacts is added.
+    pub(crate) metadata: CustomMetadata,
     /// Maximum time for the whole call.
     pub(crate) timeout: Option<Duration>,
     /// The position after which no event may concern the aggregates of the command.

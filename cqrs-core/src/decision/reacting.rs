@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 use crate::CommandId;
-use crate::store::Recorded;
+use crate::store::{CustomMetadata, Recorded};
 
 tokio::task_local! {
     static RUNNING: RunningReaction;
@@ -30,6 +30,8 @@ pub(crate) struct RunningReaction {
     pub(super) origin: CommandRef,
     pub(super) event: Uuid,
     pub(super) correlation: Uuid,
+    /// That of the event, which its commands inherit.
+    pub(super) metadata: CustomMetadata,
     reserved: Arc<Mutex<HashSet<CommandId>>>,
 }
 
@@ -57,6 +59,7 @@ impl RunningReaction {
             },
             event: event.meta.id.as_uuid(),
             correlation: event.meta.correlation,
+            metadata: event.meta.custom.clone(),
             reserved: Arc::default(),
         }
     }
@@ -67,7 +70,7 @@ impl RunningReaction {
         name: &'static str,
         origin: CommandRef,
         event: Uuid,
-        correlation: Uuid,
+        (correlation, metadata): (Uuid, CustomMetadata),
     ) -> Self {
         Self {
             name,
@@ -75,6 +78,7 @@ impl RunningReaction {
             origin,
             event,
             correlation,
+            metadata,
             reserved: Arc::default(),
         }
     }
@@ -149,6 +153,7 @@ mod tests {
             },
             event: EventId::from(Uuid::from_u128(event)).as_uuid(),
             correlation: Uuid::nil(),
+            metadata: CustomMetadata::default(),
             reserved: Arc::default(),
         }
     }

@@ -15,7 +15,7 @@ use crate::error::{CommandError, Failure};
 use crate::handler::{CommandFn, ErasedCommand, Projection, TypedCommand};
 use crate::message::Command;
 use crate::registry::{MessageKind, Registry};
-use crate::store::{AppendError, BoxFuture, Position, Recorded};
+use crate::store::{AppendError, BoxFuture, CustomMetadata, Position, Recorded};
 
 /// A command about to be sent; `.await` sends it. `C` is the command's type, or [`Named`](super::Named)
 /// for a command that is sent by its wire name.
@@ -51,6 +51,19 @@ impl<'d, C> ExecuteCall<'d, C> {
     /// Sets the actor that sends the command. Defaults to none.
     pub fn actor(mut self, actor: Actor) -> Self {
         self.options.actor = Some(actor);
+        self
+    }
+
+    /// Adds custom metadata, which the events record, and which commands that reactions and process managers
+    /// send because of them inherit. See [`CustomMetadata`] for the limits.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.metadata.set(key, value);
+        self
+    }
+
+    /// Sets all custom metadata, in place of that of the session.
+    pub fn with_metadata(mut self, metadata: CustomMetadata) -> Self {
+        self.options.metadata = metadata;
         self
     }
 

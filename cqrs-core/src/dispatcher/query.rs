@@ -20,7 +20,7 @@ use crate::json;
 use crate::message::Query;
 use crate::panic::{guarded, method};
 use crate::registry::{MessageKind, Registry};
-use crate::store::{BoxFuture, Incarnation, Position, StoreError, ViewStore};
+use crate::store::{BoxFuture, CustomMetadata, Incarnation, Position, StoreError, ViewStore};
 use crate::subscription::Progress;
 use crate::trace;
 
@@ -315,6 +315,7 @@ impl Inner {
             correlation: id,
             causation: id,
             actor,
+            metadata: CustomMetadata::default(),
             time,
         }))
     }

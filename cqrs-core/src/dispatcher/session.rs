@@ -6,13 +6,14 @@ use super::wanted::Wanted;
 use super::{After, Bookmark, Dispatcher, ExecuteCall, Named, QueryCall, Receipt, Watch};
 use crate::auth::Actor;
 use crate::message::{Command, Query};
-use crate::store::Position;
+use crate::store::{CustomMetadata, Position};
 
 /// A conversation in which every query sees the events of the commands before it, and every message
 /// has the same actor. Created by [`Dispatcher::session`].
 pub struct Session {
     dispatcher: Dispatcher,
     actor: Option<Actor>,
+    metadata: CustomMetadata,
     written: SessionWrites,
     /// A bookmark of another log, with which queries fail.
     foreign: Option<Bookmark>,
@@ -39,6 +40,7 @@ impl Session {
         Self {
             dispatcher,
             actor: None,
+            metadata: CustomMetadata::default(),
             written: SessionWrites::default(),
             foreign: None,
         }
@@ -48,6 +50,13 @@ impl Session {
     #[must_use]
     pub fn actor(mut self, actor: Actor) -> Self {
         self.actor = Some(actor);
+        self
+    }
+
+    /// Adds custom metadata to the commands. A command may replace it.
+    #[must_use]
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.set(key, value);
         self
     }
 
@@ -116,6 +125,7 @@ impl Session {
 
     fn executing<'s, C>(&'s self, mut call: ExecuteCall<'s, C>) -> ExecuteCall<'s, C> {
         call.options.actor.clone_from(&self.actor);
+        call.options.metadata.clone_from(&self.metadata);
         call.written = Some(&self.written);
         call
     }

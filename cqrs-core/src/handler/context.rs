@@ -1,6 +1,7 @@
 use uuid::Uuid;
 
 use crate::auth::Actor;
+use crate::store::CustomMetadata;
 use crate::{CommandId, Timestamp};
 
 /// The call that a handler serves: ids, actor and time.
@@ -10,6 +11,7 @@ pub struct Context {
     pub(crate) correlation: Uuid,
     pub(crate) causation: Uuid,
     pub(crate) actor: Option<Actor>,
+    pub(crate) metadata: CustomMetadata,
     pub(crate) time: Timestamp,
 }
 
@@ -23,8 +25,16 @@ impl Context {
             correlation: id,
             causation: id,
             actor,
+            metadata: CustomMetadata::default(),
             time,
         }
+    }
+
+    /// Sets the custom metadata.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: CustomMetadata) -> Self {
+        self.metadata = metadata;
+        self
     }
 
     /// The command's id. `None` in a query.
@@ -46,6 +56,11 @@ impl Context {
     /// The actor that sent the command, if one was set.
     pub fn actor(&self) -> Option<&Actor> {
         self.actor.as_ref()
+    }
+
+    /// The custom metadata of the command, which its events record. None in a query.
+    pub fn metadata(&self) -> &CustomMetadata {
+        &self.metadata
     }
 
     /// The time of the decision. Events are recorded at this time, or at a later one if the log's

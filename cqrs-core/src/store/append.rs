@@ -1,8 +1,8 @@
 use uuid::Uuid;
 
 use super::{
-    AppendError, AppendToken, AppendWrites, Boundary, EventData, EventQuery, Metadata, Position,
-    Recorded, StateWrite,
+    AppendError, AppendToken, AppendWrites, Boundary, CustomMetadata, EventData, EventQuery,
+    Metadata, Position, Recorded, StateWrite,
 };
 use crate::clock::Clock;
 use crate::{CommandId, EventId, Timestamp};
@@ -53,6 +53,8 @@ pub struct Append {
     pub correlation: Uuid,
     /// Id of the cause.
     pub causation: Uuid,
+    /// Custom metadata, which each of the events gets.
+    pub metadata: CustomMetadata,
     /// Identifies this append, so that a later append can follow it before it is answered.
     pub token: Option<AppendToken>,
     /// Number of earlier attempts of the command. A log that several processes write may let a command
@@ -111,6 +113,7 @@ impl Append {
             actor: None,
             correlation: command.as_uuid(),
             causation: command.as_uuid(),
+            metadata: CustomMetadata::default(),
             token: None,
             conflicts: 0,
         }
@@ -178,6 +181,13 @@ impl Append {
         self
     }
 
+    /// Sets the custom metadata.
+    #[must_use]
+    pub fn metadata(mut self, metadata: CustomMetadata) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
     /// Adds a state to write.
     #[must_use]
     pub fn state(mut self, write: StateWrite) -> Self {
@@ -216,6 +226,7 @@ impl Append {
             actor,
             correlation,
             causation,
+            metadata,
             ..
         } = self;
         let events = events.into_iter().enumerate();
@@ -229,6 +240,7 @@ impl Append {
                 command,
                 correlation,
                 causation,
+                custom: metadata.clone(),
             },
         })
     }

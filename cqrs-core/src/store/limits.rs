@@ -44,6 +44,9 @@ impl Limits {
         if let Some(actor) = &append.actor {
             self.check_name("the actor", actor)?;
         }
+        if let Err(reason) = append.metadata.check() {
+            return Err(AppendError::Invalid { reason });
+        }
         within(
             "bytes of one append, of all its events, states and statements",
             append.bytes(),
@@ -127,7 +130,9 @@ fn shortened(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::CommandId;
-    use crate::store::{EventData, EventType, Position, RecordedWrites, StateKey, Tag};
+    use crate::store::{
+        CustomMetadata, EventData, EventType, Position, RecordedWrites, StateKey, Tag,
+    };
 
     const LIMITS: Limits = Limits {
         events: 2,
@@ -211,6 +216,10 @@ mod tests {
             ("at most 15", with_statements(&[16])),
             ("U+0000", append(vec![event("\0".to_owned(), 0, 1)])),
             ("U+0000", append(Vec::new()).by("\0".to_owned())),
+            (
+                "no key",
+                append(Vec::new()).metadata(CustomMetadata::from([("A", "")])),
+            ),
             ("U+0000", with_state("\0".to_owned(), 1)),
         ];
         for (limit, append) in refused {

@@ -1,6 +1,6 @@
 use uuid::Uuid;
 
-use super::{EventType, Position, Tags};
+use super::{CustomMetadata, EventType, Position, Tags};
 use crate::{CommandId, EventId, Timestamp};
 
 /// The part of an event that its command decides, and that a fold needs.
@@ -34,6 +34,8 @@ pub struct Metadata {
     /// Cause of the command. The id of an event if a reaction sent the command, else the command's
     /// own id.
     pub causation: Uuid,
+    /// Custom metadata of the command.
+    pub custom: CustomMetadata,
 }
 
 /// An event in the log.
@@ -64,6 +66,7 @@ impl Recorded {
     /// Approximate size in memory, in bytes.
     pub fn size(&self) -> usize {
         let actor = self.meta.actor.as_ref().map_or(0, String::len);
-        size_of::<Position>() + size_of::<Metadata>() + self.data.size() + actor
+        let meta = size_of::<Metadata>() + actor + self.meta.custom.size();
+        size_of::<Position>() + meta + self.data.size()
     }
 }

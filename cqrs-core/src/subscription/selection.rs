@@ -157,7 +157,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::store::{EventData, EventType, Metadata, Tag};
+    use crate::store::{CustomMetadata, EventData, EventType, Metadata, Tag};
     use crate::{CommandId, EventId, Timestamp};
 
     fn event(position: u64, tags: &[&str]) -> Recorded {
@@ -176,6 +176,7 @@ mod tests {
                 command: CommandId::from(Uuid::nil()),
                 correlation: Uuid::nil(),
                 causation: Uuid::nil(),
+                custom: CustomMetadata::default(),
             },
         }
     }

@@ -2,7 +2,7 @@ use std::future::Future;
 
 use crate::auth::Actor;
 use crate::message::{IntoEvents, NewEvents};
-use crate::store::{Append, Appended, EventData, EventLog, Memory};
+use crate::store::{Append, Appended, CustomMetadata, EventData, EventLog, Memory};
 use crate::{CommandId, Timestamp};
 
 /// The history of a test.
@@ -12,6 +12,8 @@ pub(super) struct GivenEvents {
     pub(super) time: Timestamp,
     /// Actor of the next event or command.
     pub(super) actor: Option<Actor>,
+    /// Custom metadata of the next event or command.
+    pub(super) metadata: CustomMetadata,
 }
 
 impl GivenEvents {
@@ -20,6 +22,7 @@ impl GivenEvents {
             appends: Vec::new(),
             time: Timestamp::UNIX_EPOCH,
             actor: None,
+            metadata: CustomMetadata::default(),
         }
     }
 
@@ -45,7 +48,9 @@ impl GivenEvents {
     }
 
     fn append(&self, events: Vec<EventData>) -> Append {
-        let append = Append::new(CommandId::new(), events).at(self.time);
+        let append = Append::new(CommandId::new(), events)
+            .at(self.time)
+            .metadata(self.metadata.clone());
         match &self.actor {
             Some(actor) => append.by(actor.name()),
             None => append,

@@ -64,6 +64,13 @@ impl ProjectionTest {
         self
     }
 
+    /// Adds custom metadata to the following events.
+    #[must_use = "nothing is tested until `.then_view(..)`"]
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.history.metadata.set(key, value);
+        self
+    }
+
     /// Asserts that the view with this key is exactly the expected one.
     ///
     /// # Panics

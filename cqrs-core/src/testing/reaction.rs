@@ -59,6 +59,12 @@ impl ReactionTest {
         self
     }
 
+    /// Adds custom metadata to the following events.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.history.metadata.set(key, value);
+        self
+    }
+
     /// Provides a service to the reaction and to the handlers of its commands.
     pub fn provide<T: ?Sized + Send + Sync + 'static>(mut self, service: Arc<T>) -> Self {
         self.services.insert(service);

@@ -63,6 +63,12 @@ impl Given {
         self
     }
 
+    /// Adds custom metadata to the following events of `and`, and to the command.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.history.metadata.set(key, value);
+        self
+    }
+
     /// Sets the command's id. Defaults to a new id.
     pub fn id(mut self, id: CommandId) -> Self {
         self.id = Some(id);
@@ -293,7 +299,7 @@ impl<C: Command> When<C> {
         if let Some(actor) = history.actor {
             call = call.actor(actor);
         }
-        call.await?;
+        call.with_metadata(history.metadata).await?;
         let events = dispatcher
             .events(EventQuery::All)
             .after(head)

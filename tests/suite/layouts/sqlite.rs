@@ -18,6 +18,7 @@ const LATER: &[&str] = &[
     include_str!("../../../adapters/sqlite/src/sql/migrations/0008_versions.sql"),
     include_str!("../../../adapters/sqlite/src/sql/migrations/0009_parked_keys.sql"),
     include_str!("../../../adapters/sqlite/src/sql/migrations/0010_skipped_keys.sql"),
+    include_str!("../../../adapters/sqlite/src/sql/migrations/0011_metadata.sql"),
 ];
 
 /// The version of the current layout.

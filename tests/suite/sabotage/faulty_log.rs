@@ -8,9 +8,9 @@ use std::task::{Context, Poll, Waker};
 
 use cqrs_conformance::LogFixture;
 use cqrs_core::store::{
-    Append, AppendError, Appended, Boundary, BoxFuture, Capabilities, EventData, EventLog,
-    EventPage, EventQuery, EventType, FoldReads, Heads, ReadRange, StoreError, StoredCommand,
-    TailReads, TypeCounts,
+    Append, AppendError, Appended, Boundary, BoxFuture, Capabilities, CustomMetadata, EventData,
+    EventLog, EventPage, EventQuery, EventType, FoldReads, Heads, ReadRange, StoreError,
+    StoredCommand, TailReads, TypeCounts,
 };
 use cqrs_core::{CommandId, Memory, Position, Timestamp};
 
@@ -37,6 +37,8 @@ pub enum LogFault {
     ForgetsOldIds,
     RemembersUnknownIds,
     LosesCauses,
+    LosesCustomMetadata,
+    MixesCustomMetadata,
     DropsEqualEvents,
     ChecksFewTypes,
     ChecksFewTags,
@@ -74,6 +76,8 @@ struct Shared {
     unknown: Mutex<HashSet<CommandId>>,
     /// The times of appends, by the position of their last event.
     sent: Mutex<BTreeMap<Position, Timestamp>>,
+    /// That of the last append.
+    metadata: Mutex<CustomMetadata>,
 }
 
 pub struct FaultyLog {
@@ -137,6 +141,11 @@ impl FaultyLog {
         self.data.heads().position()
     }
 
+    fn metadata(&self) -> MutexGuard<'_, CustomMetadata> {
+        let metadata = &self.shared.metadata;
+        metadata.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn known(&self) -> Position {
         Position::new(self.known.load(Ordering::Relaxed))
     }
@@ -166,6 +175,10 @@ impl FaultyLog {
             LogFault::LosesCauses => {
                 append.correlation = append.command.as_uuid();
                 append.causation = append.command.as_uuid();
+            }
+            LogFault::LosesCustomMetadata => append.metadata = CustomMetadata::default(),
+            LogFault::MixesCustomMetadata => {
+                std::mem::swap(&mut *self.metadata(), &mut append.metadata);
             }
             LogFault::DropsEqualEvents => append.events.dedup_by(|a, b| a == b),
             LogFault::ChecksFewBoundaries => append.boundaries.truncate(4),

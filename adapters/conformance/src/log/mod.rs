@@ -5,6 +5,7 @@ mod boundary;
 mod client;
 mod command_id;
 mod conflict_evidence;
+mod custom_metadata;
 mod draft;
 mod durable;
 mod empty;
@@ -43,6 +44,7 @@ pub use conflict_evidence::{
     i10_a_stale_boundary_without_evidence_holds, i10_an_empty_item_matches_everything,
     i10_conflicts_are_those_of_the_specification, i10_unrelated_commands_do_not_conflict,
 };
+pub use custom_metadata::i12_custom_metadata_is_that_of_its_command;
 pub use durable::{
     i7_acknowledged_survives_a_restart, i8_a_position_above_the_head_is_rewound,
     i8_boundaries_hold_across_a_restart, i8_the_log_goes_on_after_a_restart,

@@ -1,4 +1,4 @@
-use cqrs_core::store::{EventData, EventType, Metadata, Tags};
+use cqrs_core::store::{CustomMetadata, EventData, EventType, Metadata, Tags};
 use cqrs_core::{CommandId, EventId, Position, Recorded, Timestamp, Uuid};
 use cqrs_map::{FlowMap, Observed};
 
@@ -97,6 +97,7 @@ impl Log {
                     payload: payload.into(),
                 },
                 meta: Metadata {
+                    custom: CustomMetadata::default(),
                     id,
                     time: Timestamp::UNIX_EPOCH,
                     actor: None,

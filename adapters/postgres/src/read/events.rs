@@ -1,9 +1,13 @@
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 
-use cqrs_core::store::{EventPage, EventQuery, EventQueryItem, EventType, ReadRange, Tag};
+use cqrs_core::store::{
+    CustomMetadata, EventPage, EventQuery, EventQueryItem, EventType, ReadRange, Tag,
+};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, RowStream, Statement};
+use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::known_log::SeenHead;
@@ -73,13 +77,41 @@ impl Selection {
         }
     }
 
-    /// Reads a page of the events, and the head in the same snapshot.
+    /// Reads a page of the events, without custom metadata, and the head in the same snapshot.
     pub(crate) async fn read(
         &self,
         client: &Connection,
         statement: &Statement,
         range: ReadRange,
     ) -> Result<(EventPage, SeenHead), Fault> {
+        let (page, seen, _) = self.read_rows(client, statement, range).await?;
+        Ok((page, seen))
+    }
+
+    /// The same, with the custom metadata of the events.
+    pub(crate) async fn read_with_metadata(
+        &self,
+        client: &Connection,
+        (statement, metadata): (&Statement, &str),
+        range: ReadRange,
+    ) -> Result<(EventPage, SeenHead), Fault> {
+        let (mut page, seen, has_metadata) = self.read_rows(client, statement, range).await?;
+        // In a statement of its own, so that logs without any do not pay for it. The rows were written with the
+        // events, and are never changed.
+        if has_metadata && !page.events.is_empty() {
+            let statement = client.prepare(metadata).await?;
+            add_metadata(&mut page, client, &statement).await?;
+        }
+        Ok((page, seen))
+    }
+
+    /// Reads a page of the events, the head in the same snapshot, and whether the log has custom metadata.
+    async fn read_rows(
+        &self,
+        client: &Connection,
+        statement: &Statement,
+        range: ReadRange,
+    ) -> Result<(EventPage, SeenHead, bool), Fault> {
         let after = number(range.after);
         let up_to = range.up_to.map_or(i64::MAX, number);
         // One more than the page takes, to learn whether another event follows.
@@ -103,7 +135,35 @@ impl Selection {
     }
 }
 
-async fn page(rows: RowStream, range: ReadRange) -> Result<(EventPage, SeenHead), Fault> {
+/// Adds custom metadata to the events of a page.
+async fn add_metadata(
+    page: &mut EventPage,
+    client: &Connection,
+    statement: &Statement,
+) -> Result<(), Fault> {
+    let events = page.events.iter();
+    let mut commands: Vec<Uuid> = events.map(|event| event.meta.command.as_uuid()).collect();
+    commands.dedup();
+    let rows = client.query(statement, &[&commands]).await?;
+    let mut found = HashMap::new();
+    for row in rows {
+        let command: Uuid = row.try_get(0)?;
+        let metadata = CustomMetadata::from_json(row.try_get(1)?).map_err(|error| {
+            Fault::corrupt(format!(
+                "the metadata of command {command} cannot be read: {error}"
+            ))
+        })?;
+        found.insert(command, metadata);
+    }
+    for event in &mut page.events {
+        if let Some(metadata) = found.get(&event.meta.command.as_uuid()) {
+            Arc::make_mut(event).meta.custom = metadata.clone();
+        }
+    }
+    Ok(())
+}
+
+async fn page(rows: RowStream, range: ReadRange) -> Result<(EventPage, SeenHead, bool), Fault> {
     let stream = pin!(rows);
     let mut rows = PageRows::new(stream, is_head);
     let mut room = range.room();
@@ -117,13 +177,14 @@ async fn page(rows: RowStream, range: ReadRange) -> Result<(EventPage, SeenHead)
     }
     let (head, next) = rows.end()?;
     let seen = seen(&head)?;
+    let has_metadata = head.try_get::<_, Option<&str>>(6)?.is_some();
     let head = seen.position;
     let page = EventPage {
         as_of: range.up_to.map_or(head, |up_to| up_to.min(head)),
         next,
         events,
     };
-    Ok((page, seen))
+    Ok((page, seen, has_metadata))
 }
 
 /// The head, which is in columns that events have for other values.

@@ -1,10 +1,12 @@
 -- Up to $3 events in ($1, $2], and the head in the same snapshot, as a row without an event type. The
 -- row of the head has the id of the store in the column `command`, the id of the last event in the
--- column `correlation`, and in the column `version` 1 if all of the snapshot is durable, else 0.
+-- column `correlation`, in the column `version` 1 if all of the snapshot is durable, else 0, and in the
+-- column `actor` a text if there is custom metadata, else NULL.
 SELECT
     head.position, NULL AS id, NULL AS type,
     (head.durable OR cqrs.is_flushed())::int::bigint AS version, NULL AS all_tags, NULL AS time,
-    NULL AS actor, head.store_id AS command,
+    CASE WHEN EXISTS (SELECT 1 FROM cqrs.command_metadata) THEN '' END AS actor,
+    head.store_id AS command,
     (SELECT last.id FROM cqrs.events AS last WHERE last.position = head.position) AS correlation,
     NULL AS causation, NULL AS payload, NULL AS tag
 FROM cqrs.head AS head

@@ -6,7 +6,8 @@
 SELECT
     head.position, NULL AS id, NULL AS type,
     (head.durable OR cqrs.is_flushed())::int::bigint AS version, NULL AS all_tags, NULL AS time,
-    NULL AS actor, head.store_id AS command,
+    CASE WHEN EXISTS (SELECT 1 FROM cqrs.command_metadata) THEN '' END AS actor,
+    head.store_id AS command,
     (SELECT last.id FROM cqrs.events AS last WHERE last.position = head.position) AS correlation,
     NULL AS causation, NULL AS payload, NULL AS tag
 FROM cqrs.head AS head

@@ -17,6 +17,7 @@ use crate::transaction::head_lock::HeadLockPermit;
 use crate::transaction::outcome::AppendOutcome;
 use crate::write::decide::refusal;
 use crate::write::log_session::LogSession;
+use crate::write::rows::AppendStatement;
 
 /// Maximum number of events that are read while the head is locked and other appends wait.
 const MAX_LOCKED_TAIL: usize = 1024;
@@ -82,7 +83,8 @@ async fn attempt(
     }
     let session = of(client, shared);
     // Before the permit, since preparing takes round trips, for which others would wait.
-    let statement = session.prepare_in_transaction().await?;
+    let kind = AppendStatement::in_transaction(append);
+    let statement = session.prepare_in_transaction(kind).await?;
     let mut is_overtaken = false;
     loop {
         // The permit before the lock. The reverse order could deadlock: the holder of the lock would wait
@@ -99,7 +101,7 @@ async fn attempt(
         };
         let commit = Commit {
             session: &session,
-            statement: &statement,
+            statement: (kind, &statement),
             head,
             is_locked,
         };

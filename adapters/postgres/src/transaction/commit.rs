@@ -19,7 +19,7 @@ pub(super) const RESUME: &str = "ROLLBACK TO SAVEPOINT cqrs_append";
 /// disk, in one round trip (decision 0035).
 pub(super) struct Commit<'a> {
     pub(super) session: &'a LogSession<&'a Connection>,
-    pub(super) statement: &'a Statement,
+    pub(super) statement: (AppendStatement, &'a Statement),
     /// The head that the append follows.
     pub(super) head: Head,
     /// The transaction has locked it. Otherwise, it is compared.
@@ -52,12 +52,7 @@ impl Commit<'_> {
                 }
                 session.set_up_transaction().await
             };
-            let insert = rows.write(
-                client,
-                (AppendStatement::All, self.statement),
-                &blocks,
-                head,
-            );
+            let insert = rows.write(client, self.statement, &blocks, head);
             let ((set_up, inserted), committed) =
                 join(join(set_up, insert), client.batch_execute(&end)).await;
             // Without an answer to the first, too, the commit may have happened.

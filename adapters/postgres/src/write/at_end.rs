@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::batch::Batch;
 use super::log_session::LogSession;
 use super::request::Disposition;
-use super::rows::BatchRows;
+use super::rows::{BatchRows, has_metadata};
 use crate::fault::{Fault, Kind};
 use crate::row::{self, Head, count, number};
 
@@ -226,8 +226,10 @@ pub(super) async fn append_at_end(
     batch.add_to(&mut rows);
     let requests = Requests::of(batch);
     let (known_position, max_tail) = (number(known.position), count(max_tail));
+    let lease_millis = f64::from(requests.lease_millis());
     let (events, tags, commands) = (rows.events(), rows.tags(), rows.commands());
-    let params: [&(dyn ToSql + Sync); 19] = [
+    let metadata = rows.metadata()?;
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![
         &known_position,
         &known.epoch,
         &known.store,
@@ -246,10 +248,14 @@ pub(super) async fn append_at_end(
         &requests.followed,
         &process,
         &requests.queueing,
-        &f64::from(requests.lease_millis()),
+        &lease_millis,
     ];
+    let has_metadata = !requests.with_metadata.is_empty();
+    if has_metadata {
+        params.extend([&metadata as &(dyn ToSql + Sync), &requests.with_metadata]);
+    }
     // Both statements are prepared, so both are sent at once, in this order.
-    let append = session.append_at_end(&params);
+    let append = session.append_at_end(&params, has_metadata);
     let (appended, flushed) = join(append, session.client().flush()).await;
     let appended = EndAppend::of(&appended?, known, append_id)?;
     // The rows are there, and nobody knows for how long. On another connection, the lookup by command
@@ -265,6 +271,8 @@ struct Requests<'b> {
     command_ids: Vec<Uuid>,
     /// The request of each row of the table `commands`.
     recorded: Vec<i64>,
+    /// The request of each row of the table `command_metadata`.
+    with_metadata: Vec<i64>,
     watched_tags: Vec<Option<&'b str>>,
     watching: Vec<i64>,
     following: Vec<i64>,
@@ -298,6 +306,9 @@ impl<'b> Requests<'b> {
             requests.command_ids.push(append.command.as_uuid());
             if append.has_record() {
                 requests.recorded.push(number);
+            }
+            if has_metadata(append) {
+                requests.with_metadata.push(number);
             }
             for boundary in &append.boundaries {
                 requests.follow(number, boundary, &numbers);

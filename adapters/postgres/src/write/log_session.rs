@@ -51,8 +51,11 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         let Sql {
             append,
             append_all,
+            append_all_with_metadata,
             append_at_end,
+            append_at_end_with_metadata,
             append_one,
+            append_with_metadata,
             commands,
             compare_head,
             ..
@@ -60,8 +63,11 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         let texts = [
             append,
             append_all,
+            append_all_with_metadata,
             append_at_end,
+            append_at_end_with_metadata,
             append_one,
+            append_with_metadata,
             commands,
             compare_head,
             FLUSH,
@@ -212,8 +218,17 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
 
     /// Calls the function `append_at_end`, which records types in blocks of positions by itself: only it
     /// knows the positions.
-    pub(super) async fn append_at_end(&self, params: &[&(dyn ToSql + Sync)]) -> Result<Row, Fault> {
-        let statement = self.prepared(&self.sql.append_at_end).await?;
+    pub(super) async fn append_at_end(
+        &self,
+        params: &[&(dyn ToSql + Sync)],
+        has_metadata: bool,
+    ) -> Result<Row, Fault> {
+        let sql = if has_metadata {
+            &self.sql.append_at_end_with_metadata
+        } else {
+            &self.sql.append_at_end
+        };
+        let statement = self.prepared(sql).await?;
         Ok(self.client().query_one(&statement, params).await?)
     }
 
@@ -228,15 +243,22 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
     }
 
     /// Prepares the statements of an append in the transaction of a handler.
-    pub(crate) async fn prepare_in_transaction(&self) -> Result<Statement, Fault> {
+    pub(crate) async fn prepare_in_transaction(
+        &self,
+        kind: AppendStatement,
+    ) -> Result<Statement, Fault> {
         let Sql {
             append_in_transaction,
+            append_in_transaction_with_metadata,
             lock_head,
             transaction_settings,
             ..
         } = &*self.sql;
         let others = [lock_head, transaction_settings, FLUSH].map(|sql| self.prepared(sql));
-        let first = self.prepared(append_in_transaction);
+        let first = self.prepared(match kind {
+            AppendStatement::AllWithMetadata => append_in_transaction_with_metadata,
+            _ => append_in_transaction,
+        });
         let (append, _) = try_join(first, try_join_all(others)).await?;
         Ok(append)
     }

@@ -30,6 +30,10 @@ pub(crate) enum AppendStatement {
     Events,
     /// Events, and rows in other tables.
     All,
+    /// Events and custom metadata, and no rows in other tables.
+    EventsWithMetadata,
+    /// Events, custom metadata, and rows in other tables.
+    AllWithMetadata,
 }
 
 impl AppendStatement {
@@ -39,6 +43,17 @@ impl AppendStatement {
             Self::One => &sql.append_one,
             Self::Events => &sql.append,
             Self::All => &sql.append_all,
+            Self::EventsWithMetadata => &sql.append_with_metadata,
+            Self::AllWithMetadata => &sql.append_all_with_metadata,
+        }
+    }
+
+    /// The statement for an append in the transaction of a handler.
+    pub(crate) fn in_transaction(append: &Prepared) -> Self {
+        if has_metadata(append) {
+            Self::AllWithMetadata
+        } else {
+            Self::All
         }
     }
 }
@@ -98,19 +113,15 @@ impl<'b> BatchRows<'b> {
                 && append.states.is_empty()
                 && events.all(|(_, tags)| tags.is_none())
         };
-        if !blocks.is_empty()
-            || !self
-                .appends
-                .iter()
-                .all(|(append, _)| is_events_only(append))
-        {
-            AppendStatement::All
-        } else if let [(append, _)] = self.appends[..]
-            && append.events.len() == 1
-        {
-            AppendStatement::One
-        } else {
-            AppendStatement::Events
+        let mut appends = self.appends.iter();
+        let is_all = !blocks.is_empty() || !appends.all(|(append, _)| is_events_only(append));
+        let has_metadata = self.appends.iter().any(|(append, _)| has_metadata(append));
+        match self.appends[..] {
+            _ if is_all && has_metadata => AppendStatement::AllWithMetadata,
+            _ if is_all => AppendStatement::All,
+            _ if has_metadata => AppendStatement::EventsWithMetadata,
+            [(append, _)] if append.events.len() == 1 => AppendStatement::One,
+            _ => AppendStatement::Events,
         }
     }
 
@@ -144,10 +155,15 @@ impl<'b> BatchRows<'b> {
                 params.push(&events);
                 client.query_one(statement, &params).await?
             }
-            AppendStatement::All => {
+            AppendStatement::EventsWithMetadata => {
+                let (events, metadata) = (self.events(), self.metadata()?);
+                params.extend([&events as &(dyn ToSql + Sync), &metadata]);
+                client.query_one(statement, &params).await?
+            }
+            AppendStatement::All | AppendStatement::AllWithMetadata => {
                 let (events, tags, commands) = (self.events(), self.tags(), self.commands());
                 let blocks = RowArray(blocks.to_vec());
-                let states = RowArray(self.states());
+                let (states, metadata) = (RowArray(self.states()), self.metadata()?);
                 params.extend([
                     &events as &(dyn ToSql + Sync),
                     &tags,
@@ -155,6 +171,9 @@ impl<'b> BatchRows<'b> {
                     &commands,
                     &states,
                 ]);
+                if kind == AppendStatement::AllWithMetadata {
+                    params.push(&metadata);
+                }
                 client.query_one(statement, &params).await?
             }
         };
@@ -186,6 +205,13 @@ impl<'b> BatchRows<'b> {
             .filter(|(append, _)| append.has_record());
         let rows = recorded.map(|&(append, appended)| CommandRow { append, appended });
         RowArray(rows.collect())
+    }
+
+    /// Rows of the table `command_metadata`, in the order of the appends that have metadata.
+    pub(super) fn metadata(&self) -> Result<RowArray<MetadataRow>, Fault> {
+        let appends = self.appends.iter();
+        let rows = appends.filter_map(|(append, _)| MetadataRow::of(append).transpose());
+        Ok(RowArray(rows.collect::<Result<_, _>>()?))
     }
 
     /// The last of several states of an aggregate, since an upsert cannot change a row twice. The
@@ -290,6 +316,12 @@ impl EventRow<'_> {
     }
 }
 
+/// Whether an append has custom metadata to write.
+pub(super) fn has_metadata(append: &Prepared) -> bool {
+    let first = append.events.first();
+    first.is_some_and(|(event, _)| !event.meta.custom.is_empty())
+}
+
 /// A row of the table `event_tags`.
 pub(super) struct TagRow<'b> {
     tag: &'b Tag,
@@ -319,6 +351,27 @@ impl<'b> BlockRow<'b> {
 pub(super) struct CommandRow<'b> {
     append: &'b Prepared,
     appended: Appended,
+}
+
+/// A row of the table `command_metadata`.
+pub(super) struct MetadataRow {
+    command: Uuid,
+    metadata: String,
+}
+
+impl MetadataRow {
+    /// `None` if the append has no events with custom metadata.
+    fn of(append: &Prepared) -> Result<Option<Self>, Fault> {
+        let Some((event, _)) = append.events.first() else {
+            return Ok(None);
+        };
+        let json = event.meta.custom.to_json();
+        let metadata = json.map_err(|error| Fault::data(error.to_string()))?;
+        Ok(metadata.map(|metadata| Self {
+            command: append.command.as_uuid(),
+            metadata,
+        }))
+    }
 }
 
 /// A row of the table `states`.
@@ -399,6 +452,15 @@ impl TableRow for CommandRow<'_> {
     }
 }
 
+impl TableRow for MetadataRow {
+    const COLUMNS: &'static [&'static str] = &["command", "metadata"];
+
+    fn encode(&self, columns: &mut RowEncoder<'_>) -> EncodeResult {
+        columns.add(&Type::UUID, &self.command)?;
+        columns.add(&Type::TEXT, &self.metadata)
+    }
+}
+
 impl TableRow for StateRow<'_> {
     const COLUMNS: &'static [&'static str] = &["aggregate", "id", "body", "position"];
 
@@ -432,5 +494,11 @@ mod tests {
         assert_eq!(columns("type_blocks"), BlockRow::COLUMNS);
         assert_eq!(columns("commands"), CommandRow::COLUMNS);
         assert_eq!(columns("states"), StateRow::COLUMNS);
+        let layout = include_str!("../sql/migrations/0017_command_metadata.sql");
+        assert!(
+            MetadataRow::COLUMNS
+                .iter()
+                .all(|column| layout.contains(&format!("    {column} ")))
+        );
     }
 }

@@ -173,8 +173,20 @@ impl AppendTask {
         Ok(inserted == 1)
     }
 
+    /// The custom metadata of all of its events, as JSON.
+    fn metadata(&self) -> Result<Option<String>, Fault> {
+        let first = self.append.events.first();
+        let json = first
+            .map(|(event, _)| event.meta.custom.to_json())
+            .transpose();
+        Ok(json
+            .map_err(|error| Fault::data(error.to_string()))?
+            .flatten())
+    }
+
     fn insert_events(&self, log: &mut Log<'_>) -> Result<(), Fault> {
         let fingerprint = self.append.event_fingerprint();
+        let metadata = self.metadata()?;
         for (event, all_tags) in &self.append.events {
             let position = row::number(event.position);
             let mut tags = event.data.tags.iter().map(Tag::as_str);
@@ -200,6 +212,7 @@ impl AppendTask {
                 event.data.payload,
                 tags.next(),
                 fingerprint,
+                metadata,
             ])?;
             for tag in tags {
                 log.insert_tag.execute((tag, position))?;

@@ -9,7 +9,9 @@ use super::skips::Skips;
 use crate::auth::ActorData;
 use crate::error::{Error, Result};
 use crate::message::{Effect, Effects};
-use crate::store::{EventData, ModelSchema, Position, Recorded, SortKey, Tag, Tags, ViewChange};
+use crate::store::{
+    CustomMetadata, EventData, ModelSchema, Position, Recorded, SortKey, Tag, Tags, ViewChange,
+};
 use crate::upcast::Conversions;
 use crate::{CommandId, Timestamp};
 
@@ -72,12 +74,15 @@ pub(super) struct Moment {
 }
 
 /// The event that is the cause of a command or of a deadline.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct EffectOrigin {
     pub(super) position: Position,
     pub(super) event: Uuid,
     pub(super) command: CommandId,
     pub(super) correlation: Uuid,
+    /// Custom metadata of the event.
+    #[serde(default, skip_serializing_if = "CustomMetadata::is_empty")]
+    pub(super) metadata: CustomMetadata,
 }
 
 /// A command that an instance sends.
@@ -145,6 +150,7 @@ impl EffectOrigin {
             event: event.meta.id.as_uuid(),
             command: event.meta.command,
             correlation: event.meta.correlation,
+            metadata: event.meta.custom.clone(),
         }
     }
 }
@@ -220,8 +226,8 @@ impl Instance {
 
     /// The position of the event that has caused one of them. Without an id, of the first command.
     pub(super) fn cause_of(&self, id: Option<CommandId>) -> Option<Position> {
-        let commands = self.commands.iter().map(|it| (it.id, it.origin));
-        let deadlines = self.deadlines.iter().map(|it| (it.id, it.origin));
+        let commands = self.commands.iter().map(|it| (it.id, &it.origin));
+        let deadlines = self.deadlines.iter().map(|it| (it.id, &it.origin));
         let mut all = commands.chain(deadlines);
         let found = match id {
             Some(id) => all.find(|(own, _)| *own == id),

@@ -10,7 +10,9 @@ use crate::error::{Error, Rejected, Result};
 use crate::handler::Rejection;
 use crate::message::EffectKind;
 use crate::registry::ProcessEntry;
-use crate::store::{EventData, EventType, Memory, Metadata, Position, Recorded, Tag, Tags};
+use crate::store::{
+    CustomMetadata, EventData, EventType, Memory, Metadata, Position, Recorded, Tag, Tags,
+};
 use crate::{CommandId, EventId, Timestamp};
 
 /// A process manager in a test. Its steps handle events as in a program, but nothing is stored, and no
@@ -85,6 +87,7 @@ impl Rehearsal {
                 command,
                 correlation: command.as_uuid(),
                 causation: command.as_uuid(),
+                custom: CustomMetadata::default(),
             },
         };
         let keys: Vec<String> = self.keys(&event.data).map(str::to_owned).collect();

@@ -170,6 +170,7 @@ impl Sender {
             event,
             command: origin,
             correlation,
+            ref metadata,
             ..
         } = command.origin;
         let inner = &self.dispatcher.inner;
@@ -178,7 +179,8 @@ impl Sender {
             command: origin,
         };
         let name = self.steps.entry.name;
-        let running = RunningReaction::resumed(name, origin, event, correlation);
+        let running =
+            RunningReaction::resumed(name, origin, event, (correlation, metadata.clone()));
         let carried_out = inner.decisions.running(name, self.carry_out(key, command));
         let rejection = running.run(carried_out).await?;
         let id = command.id;
@@ -292,7 +294,8 @@ impl Sender {
         let append = Append::at_time(command.id, vec![event], inner.decisions.now()?)
             .fingerprint(fingerprint)
             .correlation(command.origin.correlation)
-            .caused_by(command.origin.event);
+            .caused_by(command.origin.event)
+            .metadata(command.origin.metadata.clone());
         inner.log.capabilities().limits.check(&append)?;
         let appended = inner.log.append(append).await?;
         if appended.replayed {
@@ -341,6 +344,7 @@ impl Sender {
         let mut append = Append::at_time(deadline.id, present.into_iter().collect(), time)
             .correlation(deadline.origin.correlation)
             .caused_by(deadline.origin.event)
+            .metadata(deadline.origin.metadata.clone())
             .boundary(Boundary::new(others, position).incarnation(incarnation));
         let checked = inner.decisions.check_folds(&append, self.steps.entry.name);
         checked.await.map_err(|failure| match failure {

@@ -118,6 +118,12 @@ impl<'d> ScheduleCall<'d> {
         self
     }
 
+    /// Adds custom metadata, which the scheduled command inherits.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.metadata.set(key, value);
+        self
+    }
+
     /// Sets the id of the conversation that the command belongs to. Defaults to the id of the call.
     pub fn correlation(mut self, correlation: Uuid) -> Self {
         self.options.correlation = Some(correlation);
