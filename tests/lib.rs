@@ -104,6 +104,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/http.md")]
     mod http {}
 
+    #[doc = include_str!("../docs/guides/metadata.md")]
+    mod metadata {}
+
     #[doc = include_str!("../docs/guides/metrics.md")]
     mod metrics {}
 

@@ -28,6 +28,7 @@ guides! {
     idempotent_commands: "idempotent-commands.md",
     live_queries: "live-queries.md",
     macros: "macros.md",
+    metadata: "metadata.md",
     metrics: "metrics.md",
     openapi: "openapi.md",
     operations: "operations.md",

@@ -137,10 +137,19 @@ pub(crate) struct SendOptions {
     /// The command's id, which makes it safe to repeat [default: a new one]
     #[arg(long, global = true, value_name = "UUID")]
     pub(crate) id: Option<Uuid>,
+    /// Custom metadata, which the events of the command record; may be given several times
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub(crate) metadata: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) when: WhenArgs,
     #[command(flatten)]
     pub(crate) work: WorkArgs,
+}
+
+/// A key and its value, at the first `=`.
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("there is no `=`")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// Options of `ask`.

@@ -21,6 +21,7 @@ pub(crate) fn event_as_json(event: &Recorded) -> Value {
         "id": event.meta.id.to_string(),
         "correlation": event.meta.correlation.to_string(),
         "causation": event.meta.causation.to_string(),
+        "metadata": event.meta.custom,
         "data": event.data.json(),
     })
 }
@@ -56,6 +57,14 @@ pub fn events_table(events: &[Arc<Recorded>], full: bool) -> String {
         text.push(line);
         let payload = escape_controls(&String::from_utf8_lossy(&event.data.payload));
         text.push(format!("           {FAINT}{payload}{FAINT:#}"));
+        let entries = event.meta.custom.iter();
+        let metadata: Vec<_> = entries
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        if !metadata.is_empty() {
+            let metadata = escape_controls(&metadata.join(" "));
+            text.push(format!("           {FAINT}{metadata}{FAINT:#}"));
+        }
     }
     text.join("\n")
 }

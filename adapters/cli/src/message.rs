@@ -1,6 +1,7 @@
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use cqrs_core::Uuid;
 use cqrs_core::app::{Model, Node, NodeKind};
+use cqrs_core::store::CustomMetadata;
 use serde_json::{Map, Value};
 
 use crate::error::CliError;
@@ -16,6 +17,8 @@ pub(crate) struct SentMessage {
     pub(crate) json: Vec<u8>,
     /// The id of a command, if one was given.
     pub(crate) id: Option<Uuid>,
+    /// The custom metadata of a command.
+    pub(crate) metadata: CustomMetadata,
 }
 
 /// A subcommand for each message of a kind: its fields are options, and its name is completed by shells.
@@ -110,6 +113,7 @@ impl SentMessage {
             name: name.to_owned(),
             json: body(whole.map(String::as_str), fields)?,
             id: None,
+            metadata: CustomMetadata::default(),
         })
     }
 }

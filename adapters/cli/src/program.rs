@@ -273,7 +273,7 @@ impl Program {
         match (name, &self.without_verb) {
             ("", Some(without_verb)) => (without_verb.action)(call?).await,
             ("send", _) => run_send(&call?).await,
-            ("ask", _) => run_ask(&call?).await,
+            ("ask", _) => Box::pin(run_ask(&call?)).await,
             _ => match Verb::from_arg_matches(matches).map_err(|error| usage(&error))? {
                 #[cfg(feature = "serve")]
                 Verb::Serve(arguments) => Box::pin(self.run_serve(matches, arguments.config)).await,
@@ -457,6 +457,7 @@ async fn run_send(call: &Call) -> Result<(), CliError> {
     let options = SendOptions::from_arg_matches(&call.matches).map_err(|error| usage(&error))?;
     let mut message = SentMessage::read(&call.matches, &model(), NodeKind::Command)?;
     message.id = options.id;
+    message.metadata = options.metadata.into_iter().collect();
     let roles = options.work.roles();
     let dispatcher = call.build(OpenMode::CreateIfMissing, &roles).await?;
     if options.when.is_given() {

@@ -124,6 +124,7 @@ pub(crate) async fn schedule(
     let undated = dispatcher.schedule_json(&message.name, &message.json);
     let actor = call.actor();
     let mut scheduling: ScheduleCall<'_> = when.of(undated)?.actor(actor.clone());
+    scheduling = scheduling.with_metadata(message.metadata.clone());
     if let Some(id) = message.id {
         scheduling = scheduling.id(id.into());
     }

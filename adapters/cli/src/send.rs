@@ -17,7 +17,8 @@ pub(crate) async fn run(
 ) -> Result<(), CliError> {
     let mut call = dispatcher
         .execute_json(&message.name, &message.json)
-        .actor(actor);
+        .actor(actor)
+        .with_metadata(message.metadata.clone());
     if let Some(id) = message.id {
         call = call.id(id.into());
     }

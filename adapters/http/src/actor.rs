@@ -2,7 +2,7 @@ use std::time::SystemTime;
 
 use axum::http::request::Parts;
 use cqrs_core::Actor;
-use cqrs_core::store::BoxFuture;
+use cqrs_core::store::{BoxFuture, CustomMetadata};
 
 /// Maps the head of a request to its sender.
 pub(crate) trait Authenticate: Send + Sync {
@@ -56,6 +56,9 @@ pub(crate) struct Expiry {
     /// The answer from then on.
     pub(crate) refusal: Unauthenticated,
 }
+
+/// Maps the head of a request and its actor to custom metadata of its command.
+pub(crate) type FindMetadata = dyn Fn(&Parts, Option<&Actor>) -> CustomMetadata + Send + Sync;
 
 /// Nobody knows the sender of a request: it gets the status 401.
 #[derive(Clone, Debug, PartialEq, Eq)]

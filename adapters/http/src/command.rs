@@ -27,6 +27,7 @@ pub(crate) async fn answer(
     let name = name_in(parameters).ok_or_else(|| Problem::unreadable_name("command"))?;
     let (head, body) = request.into_parts();
     let actor = gateway.admit(&head).await?;
+    let metadata = gateway.metadata(&head, actor.as_ref());
     let given_id = command_id(&head.headers, actor.as_ref())?;
     let unchanged_since = unchanged_since(&head.headers)?;
     let limits = &gateway.limits;
@@ -36,7 +37,7 @@ pub(crate) async fn answer(
     let _running = given_id.map(|id| gateway.running.begin(id)).transpose()?;
     let id = given_id.unwrap_or_else(CommandId::new);
     let mut call = gateway.dispatcher.execute_json(&name, &body);
-    call = call.id(id).timeout(limits.timeout);
+    call = call.id(id).timeout(limits.timeout).with_metadata(metadata);
     if let Some(position) = unchanged_since {
         call = call.unchanged_since(position);
     }

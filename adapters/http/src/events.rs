@@ -8,7 +8,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use cqrs_core::app::EventFeed;
-use cqrs_core::store::{EventPage, Recorded, Tag};
+use cqrs_core::store::{CustomMetadata, EventPage, Recorded, Tag};
 use futures_util::stream::unfold;
 use serde::Serialize;
 use serde_json::Value;
@@ -51,6 +51,7 @@ struct SentEvent<'e> {
     command: String,
     correlation: String,
     causation: String,
+    metadata: &'e CustomMetadata,
 }
 
 /// `GET /events`: the events of the log that match, and those that come, as server-sent events.
@@ -158,6 +159,7 @@ fn sent(
         command: meta.command.to_string(),
         correlation: meta.correlation.to_string(),
         causation: meta.causation.to_string(),
+        metadata: &meta.custom,
     };
     let json = serde_json::to_string(&event).unwrap_or_default();
     Event::default()

@@ -6,10 +6,10 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::http::request::Parts;
 use cqrs_core::app::NodeKind;
 use cqrs_core::error::QueryErrorKind;
-use cqrs_core::store::EventQuery;
+use cqrs_core::store::{CustomMetadata, EventQuery};
 use cqrs_core::{Actor, Dispatcher};
 
-use crate::actor::{Authenticate, Sender};
+use crate::actor::{Authenticate, FindMetadata, Sender};
 use crate::failure;
 use crate::limits::{Limits, Permits};
 use crate::problem::Problem;
@@ -27,13 +27,14 @@ pub(crate) struct Gateway {
     pub(crate) watches: Permits,
     pub(crate) running: RunningKeys,
     authenticate: Box<dyn Authenticate>,
+    metadata: Vec<Box<FindMetadata>>,
     fields: HashMap<String, Arc<FieldTypes>>,
 }
 
 impl Gateway {
     pub(crate) fn new(
         dispatcher: Dispatcher,
-        authenticate: Box<dyn Authenticate>,
+        (authenticate, metadata): (Box<dyn Authenticate>, Vec<Box<FindMetadata>>),
         limits: Limits,
     ) -> Self {
         let nodes = dispatcher.model().nodes.into_iter();
@@ -48,6 +49,7 @@ impl Gateway {
             dispatcher,
             limits,
             authenticate,
+            metadata,
         }
     }
 
@@ -81,6 +83,17 @@ impl Gateway {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The custom metadata of the command in a request. Of several functions, the last one wins.
+    pub(crate) fn metadata(&self, head: &Parts, actor: Option<&Actor>) -> CustomMetadata {
+        let mut metadata = CustomMetadata::default();
+        for find in &self.metadata {
+            for (key, value) in find(head, actor).iter() {
+                metadata.set(key, value);
+            }
+        }
+        metadata
     }
 
     /// Checks that the actor may read the log.

@@ -3,12 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::HeaderName;
 use axum::http::request::Parts;
 use axum::routing::any;
+use cqrs_core::store::CustomMetadata;
 use cqrs_core::{Actor, Dispatcher};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::actor::{Authenticate, FoundBy, NoActors, Unauthenticated};
+use crate::actor::{Authenticate, FindMetadata, FoundBy, NoActors, Unauthenticated};
 use crate::gateway::{Gateway, NAME};
 use crate::limits::Limits;
 use crate::rate::RateLimit;
@@ -39,6 +41,7 @@ use crate::{command, events, panic, query};
 #[must_use = "options are used by `router`"]
 pub struct Options {
     authenticate: Box<dyn Authenticate>,
+    metadata: Vec<Box<FindMetadata>>,
     limits: Limits,
     routes: Routes,
     #[cfg(feature = "openapi")]
@@ -56,6 +59,7 @@ impl Options {
     pub fn new() -> Self {
         Self {
             authenticate: Box::new(NoActors),
+            metadata: Vec::new(),
             limits: Limits {
                 max_body: 1 << 20,
                 timeout: Duration::from_secs(30),
@@ -82,6 +86,28 @@ impl Options {
     {
         self.authenticate = Box::new(FoundBy(authenticate));
         self
+    }
+
+    /// Adds custom metadata to the commands of requests, which their events record: what the function makes of the
+    /// head of a request and its actor. It runs before the body is read. Of several functions and
+    /// [headers](Self::metadata_from_header), the last one wins. Without any, there is none: what a client sends is
+    /// recorded only if the program says so.
+    pub fn metadata<F>(mut self, metadata: F) -> Self
+    where
+        F: Fn(&Parts, Option<&Actor>) -> CustomMetadata + Send + Sync + 'static,
+    {
+        self.metadata.push(Box::new(metadata));
+        self
+    }
+
+    /// Adds the value of a header to the [metadata](Self::metadata) of the commands, under this key, if a request has the
+    /// header: for headers that the program or a proxy before it sets, such as `X-Request-Id`, or that clients may set.
+    pub fn metadata_from_header(self, header: HeaderName, key: &'static str) -> Self {
+        self.metadata(move |head, _| {
+            let value = head.headers.get(&header);
+            let text = value.and_then(|value| value.to_str().ok());
+            text.map(|text| (key, text)).into_iter().collect()
+        })
     }
 
     /// Finds the actor of a request by its bearer token, in place of [`actor`](Self::actor). A watch or a feed ends
@@ -171,7 +197,11 @@ impl Options {
             has_commands,
             has_events,
         } = self.routes;
-        let gateway = Arc::new(Gateway::new(dispatcher, self.authenticate, self.limits));
+        let gateway = Arc::new(Gateway::new(
+            dispatcher,
+            (self.authenticate, self.metadata),
+            self.limits,
+        ));
         let mut router = Router::new().route(&format!("/queries/{{{NAME}}}"), any(query::answer));
         if has_commands {
             router = router.route(&format!("/commands/{{{NAME}}}"), any(command::answer));

@@ -238,6 +238,7 @@ fn recorded() -> Value {
         "type": "object",
         "required": [
             "position", "type", "version", "tags", "data", "id", "time", "actor", "command", "correlation", "causation",
+            "metadata",
         ],
         "properties": {
             "position": {"type": "integer", "minimum": 1, "description": "Its place in the log."},
@@ -255,6 +256,11 @@ fn recorded() -> Value {
             "command": uuid("The id of the command that it comes from."),
             "correlation": uuid("Shared by all that one request leads to."),
             "causation": uuid("The id of the event that led to the command, or else that of the command."),
+            "metadata": {
+                "type": "object",
+                "description": "Custom metadata of the command.",
+                "additionalProperties": {"type": "string"},
+            },
         },
     })
 }
@@ -275,5 +281,6 @@ fn recorded_example(event: &Node, version: u32, data: Value) -> Value {
         "command": command,
         "correlation": command,
         "causation": command,
+        "metadata": {},
     })
 }

@@ -119,3 +119,40 @@ fn events_are_selected_by_who_and_when() {
     let no_time = program.run(&["history", "--since", "yesterday"]);
     no_time.fails(2, "yesterday");
 }
+
+#[test]
+fn the_metadata_of_a_command_is_shown_with_its_events() {
+    let program = Program::new();
+    let create = r#"{"product_id":"P900","name":"Lamp","description":"","price":"1"}"#;
+    let mut arguments = vec!["--store", "catalog.db", "send", "CreateProduct", create];
+    arguments.extend(["--metadata", "tenant=acme", "--metadata", "locale=a=b"]);
+    program.ok(&arguments);
+    let shown = program.ok(&[
+        "--json",
+        "--store",
+        "catalog.db",
+        "history",
+        "product",
+        "P900",
+    ]);
+    let event: Value = serde_json::from_str(&shown).expect("is JSON");
+    assert_eq!(
+        event["metadata"],
+        json!({"tenant": "acme", "locale": "a=b"})
+    );
+    let table = program.ok(&["--store", "catalog.db", "history", "product", "P900"]);
+    assert!(table.ends_with("locale=a=b tenant=acme\n"), "{table}");
+    let later = [&arguments[..], &["--in", "30d"]].concat();
+    program.ok(&later);
+    let all = program.ok(&["--json", "--store", "catalog.db", "history"]);
+    let last = all.lines().last().expect("has events");
+    let scheduled: Value = serde_json::from_str(last).expect("is JSON");
+    assert_ne!(scheduled["type"], "product-created");
+    assert_eq!(scheduled["metadata"], event["metadata"]);
+    arguments.extend(["--metadata", "Tenant=acme"]);
+    program
+        .run(&arguments)
+        .fails(2, "\"Tenant\" is no key of metadata");
+    arguments.extend(["--metadata", "tenant"]);
+    program.run(&arguments).fails(2, "there is no `=`");
+}

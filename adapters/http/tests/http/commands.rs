@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use cqrs_core::CommandId;
 use cqrs_core::store::EventQuery;
+use reqwest::header::HeaderName;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::time::timeout;
@@ -328,4 +329,35 @@ async fn a_body_that_is_compressed_is_refused_by_its_coding() {
     assert_eq!((status, &*kind), (415, "body-encoded"));
     assert!(detail.contains("`gzip`"), "{detail}");
     assert_eq!(json(ping("identity")).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn metadata_is_what_the_program_makes_of_a_request() {
+    let (app, _) = in_memory().await;
+    let request_id = HeaderName::from_static("x-request-id");
+    let options = options()
+        .metadata_from_header(request_id, "request-id")
+        .metadata(|head, actor| {
+            let actor = actor.map(|actor| ("sender", actor.name().to_owned()));
+            let path = Some(("path", head.uri.path().to_owned()));
+            actor.into_iter().chain(path).collect()
+        });
+    let server = Server::with(options, app.clone()).await;
+    let deposit =
+        |cents: u32| server.post("commands/Deposit", &json!({"account": 1, "cents": cents}));
+    let sent = deposit(1)
+        .header("x-user", "ann")
+        .header("x-request-id", "7");
+    let sent = sent.header("cqrs-metadata", "tenant=other");
+    assert_eq!(json(sent).await.0, StatusCode::OK);
+    assert_eq!(json(deposit(2)).await.0, StatusCode::OK);
+    let long = deposit(3).header("x-request-id", "x".repeat(1025));
+    let (status, kind, text) = problem(long).await;
+    assert_eq!((status, kind.as_str()), (400, "invalid"), "{text}");
+    assert!(text.contains("1025 bytes, at most 1024"), "{text}");
+    let events = app.events(EventQuery::All).all().await.expect("reads");
+    let found: Vec<_> = events.iter().map(|it| json!(it.meta.custom)).collect();
+    let path = "/commands/Deposit";
+    let first = json!({"request-id": "7", "sender": "ann", "path": path});
+    assert_eq!(found, [first, json!({"path": path})]);
 }

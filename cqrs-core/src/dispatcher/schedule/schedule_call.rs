@@ -15,7 +15,7 @@ use crate::error::{CommandError, Error, Failure, Invalid, Result};
 use crate::json;
 use crate::message::{Command, Due};
 use crate::panic::{guarded, method};
-use crate::store::{Append, AppendError, Appended, BoxFuture, Recorded};
+use crate::store::{Append, AppendError, Appended, BoxFuture, CustomMetadata, Recorded};
 use crate::{CommandId, ScheduleId, Timestamp};
 
 /// A call that needs a time: [`at`](Self::at) or [`after`](Self::after). Created by
@@ -121,6 +121,12 @@ impl<'d> ScheduleCall<'d> {
     /// Adds custom metadata, which the scheduled command inherits.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.metadata.set(key, value);
+        self
+    }
+
+    /// Sets all custom metadata.
+    pub fn with_metadata(mut self, metadata: CustomMetadata) -> Self {
+        self.options.metadata = metadata;
         self
     }
 
