@@ -146,15 +146,16 @@ mod tests {
         let mut conn = Connection::open_in_memory().unwrap();
         migrate(&mut conn).unwrap();
         let insert = "INSERT INTO events VALUES \
-                      (1, x'01', 'sold', 1, '', 1500000, NULL, x'02', x'', x'04', x'7B7D', 'a:1', NULL, NULL)";
+                      (1, x'01', 'sold', 1, '', 1500000, NULL, x'02', x'', x'04', x'7B7D', 'a:1', NULL, '{\"k\":\"v\"}')";
         conn.execute(insert, []).unwrap();
-        let select = "SELECT payload, time, tags, correlation, causation FROM events_json";
+        let select =
+            "SELECT payload, time, tags, correlation, causation, metadata FROM events_json";
         let shown: Vec<String> = conn
             .query_row(select, [], |row| {
-                (0..5).map(|place| row.get(place)).collect()
+                (0..6).map(|place| row.get(place)).collect()
             })
             .unwrap();
         let time = "1970-01-01T00:00:01.500000Z";
-        assert_eq!(shown, ["{}", time, "[\"a:1\"]", "02", "04"]);
+        assert_eq!(shown, ["{}", time, "[\"a:1\"]", "02", "04", r#"{"k":"v"}"#]);
     }
 }
