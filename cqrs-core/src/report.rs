@@ -22,6 +22,23 @@ pub fn report(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(&report)
 }
 
+/// The known name that is most similar to a misspelled one.
+pub(crate) fn nearest(
+    known: impl Iterator<Item = &'static str>,
+    name: &str,
+) -> Option<&'static str> {
+    known
+        .map(|known| (likeness(known, name), known))
+        .filter(|(likeness, _)| *likeness > 0.75 && name.len() < 200)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}
+
+/// The likeness of two names, from 0 to 1. Ignores case.
+fn likeness(a: &str, b: &str) -> f64 {
+    strsim::jaro_winkler(&a.to_ascii_lowercase(), &b.to_ascii_lowercase())
+}
+
 /// Implements `Debug` for error types as the error's message, and each of its causes on a line of its
 /// own, unless the text above ends with it: the format that is printed when `main` returns the error
 /// or `expect` panics with it.

@@ -115,6 +115,7 @@ mod roles;
 mod schedules;
 mod schema_lock;
 mod secrets;
+mod senders;
 mod services;
 mod shards;
 mod shop;

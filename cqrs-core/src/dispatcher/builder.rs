@@ -16,10 +16,11 @@ use super::process::{InstanceTable, Instances};
 use super::reaction::Reaction;
 use super::registration::register;
 use super::schedule::MANAGER;
+use super::senders::Senders;
 use super::sent::SentCommands;
 use super::version_task::VersionTask;
 use crate::Timestamp;
-use crate::auth::Authorizer;
+use crate::auth::{Actor, Authorizer};
 use crate::clock::Clock;
 use crate::decision::Decisions;
 use crate::handler::{ModelType, Services};
@@ -46,6 +47,7 @@ pub struct Builder {
     services: Services,
     authorizer: Option<Arc<dyn Authorizer>>,
     log_permission: Option<&'static str>,
+    senders: Senders,
     scope: Scope,
     roles: Vec<Role>,
     clock: Clock,
@@ -64,6 +66,7 @@ impl Builder {
             services: Services::default(),
             authorizer: None,
             log_permission: None,
+            senders: Senders::default(),
             scope: Scope::default(),
             roles: Role::ALL.to_vec(),
             clock: Clock::default(),
@@ -155,6 +158,24 @@ impl Builder {
     /// set if an aggregate names a permission, since the log contains its events.
     pub fn log_permission(mut self, permission: &'static str) -> Self {
         self.log_permission = Some(permission);
+        self
+    }
+
+    /// Has this actor send the commands that the event handler or process manager with this name returns. The authorizer
+    /// decides about it as about every actor, and events record its name; the actor of the event that caused the command is
+    /// found by the causation. Defaults to no actor, so that commands which need a permission are denied.
+    ///
+    /// ```
+    /// # use cqrs_core::prelude::*;
+    /// # use cqrs_core::app;
+    /// fn with_rights(builder: app::Builder) -> app::Builder {
+    ///     let checkout = Actor::new("checkout").with("stock:reserve").with("orders:ship");
+    ///     builder.sends_as("checkout", checkout)
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn sends_as(mut self, name: &'static str, actor: Actor) -> Self {
+        self.senders.add(name, actor, Source::caller());
         self
     }
 
@@ -362,6 +383,7 @@ impl Builder {
     fn check(&self, plan: &Plan, problems: &mut Problems) {
         plan.check_services(&self.services, &self.roles, problems);
         plan.check_permissions(self.authorizer.is_some(), self.log_permission, problems);
+        plan.check_senders(self.senders.places(), problems);
     }
 
     /// Checks everything and starts projections and reactions. Needs a Tokio runtime.
@@ -445,6 +467,7 @@ impl Builder {
             queries: query_slots(&plan, &self.services, &models, &stores, &answering),
             authorizer: self.authorizer,
             log_permission: self.log_permission,
+            senders: self.senders,
             limits: self.limits,
             decisions: Decisions::new(
                 log.clone(),

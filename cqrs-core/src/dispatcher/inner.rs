@@ -8,6 +8,7 @@ use super::answering::AnsweringVersion;
 use super::catch_up::CatchUp;
 use super::lifecycle::Lifecycle;
 use super::query_sources::BuildingRead;
+use super::senders::Senders;
 use super::sent::SentCommands;
 use super::slots::Slots;
 use crate::auth::Actor;
@@ -34,6 +35,7 @@ pub(crate) struct Inner {
     pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
     /// Permission required to read the log.
     pub(crate) log_permission: Option<&'static str>,
+    pub(super) senders: Senders,
     pub(crate) limits: CallLimits,
     pub(crate) decisions: Decisions,
     /// Those of projections, then those of reactions.

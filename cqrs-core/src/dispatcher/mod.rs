@@ -22,6 +22,7 @@ mod reaction;
 mod rebuild;
 mod registration;
 mod schedule;
+mod senders;
 pub(crate) mod sent;
 mod session;
 mod shutdown;

@@ -65,8 +65,11 @@ impl Reaction {
     /// sent again, and those that were carried out have no further effect.
     async fn send(&self, commands: NewCommands) -> Result<()> {
         for NewCommand { name, json } in commands.into_vec() {
-            let sent = self.dispatcher.execute_json(name, &json).await;
-            sent.map_err(|source| NotSent { name, source })?;
+            let mut call = self.dispatcher.execute_json(name, &json);
+            if let Some(actor) = self.dispatcher.inner.senders.of(self.entry.name) {
+                call = call.actor(actor.clone());
+            }
+            call.await.map_err(|source| NotSent { name, source })?;
         }
         Ok(())
     }

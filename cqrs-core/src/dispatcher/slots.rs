@@ -3,6 +3,7 @@ use std::collections::HashMap;
 
 use crate::error::Unknown;
 use crate::message::{CellPlace, HandlerCell};
+use crate::report::nearest;
 
 /// The handlers of a dispatcher, by the number of their message's type and by its name.
 pub(crate) struct Slots<S> {
@@ -111,18 +112,4 @@ impl Unknown {
             suggestion: nearest(known, name),
         }
     }
-}
-
-/// The known name that is most similar to a misspelled one.
-fn nearest(known: impl Iterator<Item = &'static str>, name: &str) -> Option<&'static str> {
-    known
-        .map(|known| (likeness(known, name), known))
-        .filter(|(likeness, _)| *likeness > 0.75 && name.len() < 200)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
-}
-
-/// The likeness of two names, from 0 to 1. Ignores case.
-fn likeness(a: &str, b: &str) -> f64 {
-    strsim::jaro_winkler(&a.to_ascii_lowercase(), &b.to_ascii_lowercase())
 }

@@ -199,7 +199,8 @@ impl Sender {
             .named("command", &command.name)
             .map_err(failed)?;
         let entry = slot.entry;
-        let actor = command.actor.clone().map(Actor::from);
+        let given = command.actor.clone().map(Actor::from);
+        let actor = given.or_else(|| self.own_actor().cloned());
         let allowed = inner.authorize(entry.message, entry.permission, actor.as_ref());
         allowed.map_err(failed)?.map_err(failed)?;
         let parsed = (entry.parse)(command.json.get().as_bytes(), inner.limits.message)
@@ -243,6 +244,11 @@ impl Sender {
         };
         let recorded = self.reject(key, command, fingerprint, &rejected, reason(&rejected));
         recorded.await.map_err(failed)
+    }
+
+    /// The actor of the process manager itself.
+    fn own_actor(&self) -> Option<&Actor> {
+        self.dispatcher.inner.senders.of(self.steps.entry.name)
     }
 
     /// The position of the event that a command was rejected, if that is what was recorded under its id before,
@@ -291,11 +297,12 @@ impl Sender {
             payload: serde_json::to_vec(&payload)?,
         };
         let inner = &self.dispatcher.inner;
-        let append = Append::at_time(command.id, vec![event], inner.decisions.now()?)
+        let mut append = Append::at_time(command.id, vec![event], inner.decisions.now()?)
             .fingerprint(fingerprint)
             .correlation(command.origin.correlation)
             .caused_by(command.origin.event)
             .metadata(command.origin.metadata.clone());
+        append.actor = self.own_actor().map(|actor| actor.name().to_owned());
         inner.log.capabilities().limits.check(&append)?;
         let appended = inner.log.append(append).await?;
         if appended.replayed {
@@ -346,6 +353,7 @@ impl Sender {
             .caused_by(deadline.origin.event)
             .metadata(deadline.origin.metadata.clone())
             .boundary(Boundary::new(others, position).incarnation(incarnation));
+        append.actor = self.own_actor().map(|actor| actor.name().to_owned());
         let checked = inner.decisions.check_folds(&append, self.steps.entry.name);
         checked.await.map_err(|failure| match failure {
             Failure::Store(_) => Unrecorded::Postponed,
