@@ -120,7 +120,7 @@ impl Cluster {
     pub fn start(test: &str, timing: Timing) -> Option<Self> {
         let programs = match Programs::find() {
             Ok(programs) => programs,
-            Err(why) => return test_postgres::without(test, why),
+            Err(why) => return test_tools::without(test, why),
         };
         // The same one may be found twice.
         let mut free: BTreeSet<u16> = test_postgres::ports().collect();

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use test_tools::in_path;
+
 pub(crate) struct Programs {
     /// The directory of PostgreSQL's.
     pub(crate) postgres: PathBuf,
@@ -16,15 +18,10 @@ impl Programs {
         Ok(Self {
             postgres: test_postgres::binaries()
                 .ok_or("PostgreSQL is not installed: install Debian's `postgresql`")?,
-            patroni: in_path("patroni")
+            patroni: in_path(&["patroni"])
                 .ok_or("Patroni is not installed: install Debian's `patroni`")?,
-            etcd: in_path("etcd").ok_or("etcd is not installed: install Debian's `etcd-server`")?,
+            etcd: in_path(&["etcd"])
+                .ok_or("etcd is not installed: install Debian's `etcd-server`")?,
         })
     }
-}
-
-fn in_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut programs = std::env::split_paths(&path).map(|it| it.join(name));
-    programs.find(|it| it.is_file())
 }

@@ -9,7 +9,6 @@ mod find;
 mod pooler;
 mod supervisor;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -17,6 +16,7 @@ pub use find::binaries;
 pub use pooler::Pooler;
 use supervisor::Supervisor;
 pub use supervisor::{ports, shell_as_its_user};
+pub use test_tools::without;
 
 /// A server that runs.
 pub struct Server {
@@ -182,18 +182,3 @@ fn lock(supervisor: &Mutex<Supervisor>) -> MutexGuard<'_, Supervisor> {
 const NONE: &str = "PostgreSQL's server (initdb, pg_ctl, postgres) is not installed: install \
                     Debian's `postgresql`; for tests that do not kill the server it is enough to \
                     set CQRS_TEST_POSTGRES_URL";
-
-/// Names the tests that are skipped. Not with `eprintln!`, which is not seen when the test passes.
-///
-/// # Panics
-/// Under `CQRS_REQUIRE_SERVICES=1`.
-pub fn without<T>(test: &str, why: &str) -> Option<T> {
-    let required = std::env::var_os("CQRS_REQUIRE_SERVICES").is_some_and(|it| it == "1");
-    assert!(
-        !required,
-        "{test} cannot be tested, and CQRS_REQUIRE_SERVICES is 1: {why}"
-    );
-    // A closed terminal is no error.
-    let _ = writeln!(std::io::stderr(), "{test} was not tested: {why}");
-    None
-}

@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 ///
 /// Under `CQRS_REQUIRE_SERVICES=1`, instead of `None`.
 pub fn program(names: &[&str], test: &str) -> Option<PathBuf> {
+    in_path(names).or_else(|| without(test, &format!("there is no {}", names[0])))
+}
+
+/// The first program in `PATH` under one of these names.
+pub fn in_path(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .flat_map(|directory| names.iter().map(move |name| directory.join(name)))
         .find(|file| file.is_file())
-        .or_else(|| without(test, &format!("there is no {}", names[0])))
 }
 
 /// The file at `path` in the directory of tools: that of the variable `CQRS_API_TOOLS`, or `.tools/api` of the workspace.

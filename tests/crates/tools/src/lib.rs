@@ -13,4 +13,4 @@ mod find;
 mod messages;
 
 pub use browser::{Browser, Theme};
-pub use find::{program, tool, without};
+pub use find::{in_path, program, tool, without};

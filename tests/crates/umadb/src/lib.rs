@@ -4,12 +4,12 @@
 
 mod supervisor;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use supervisor::Supervisor;
+use test_tools::{in_path, without};
 
 /// A server that runs, or that was killed.
 pub struct Server {
@@ -33,7 +33,7 @@ impl Server {
     /// As [`start`](Self::start).
     pub fn start_with(test: &str, arguments: &[&str]) -> Option<Self> {
         let Some(program) = program() else {
-            return without(test);
+            return without(test, NONE);
         };
         let mut supervisor = Supervisor::new(&program, arguments);
         let port = supervisor.start_on_a_free_port();
@@ -111,30 +111,15 @@ impl Server {
     }
 }
 
+const NONE: &str = "UmaDB's server is not installed: run `scripts/setup`, or set CQRS_UMADB to the program \
+                    `umadb` of the Python package of that name";
+
 /// The server's program: `CQRS_UMADB`, else the one in `PATH`, else the one that `scripts/setup`
 /// installed.
 fn program() -> Option<PathBuf> {
     if let Some(given) = std::env::var_os("CQRS_UMADB") {
         return Some(given.into());
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../.tools/umadb/bin");
-    let mut directories: Vec<_> = std::env::split_paths(&path).collect();
-    directories.push(installed);
-    let mut programs = directories.into_iter().map(|it| it.join("umadb"));
-    programs.find(|it| it.is_file())
-}
-
-/// Tells that a test does not run. Not with `eprintln!`, which is not seen when the test passes.
-fn without(test: &str) -> Option<Server> {
-    const REASON: &str = "UmaDB's server is not installed: run `scripts/setup`, or set CQRS_UMADB \
-                          to the program `umadb` of the Python package of that name";
-    let required = std::env::var_os("CQRS_REQUIRE_SERVICES").is_some_and(|it| it == "1");
-    assert!(
-        !required,
-        "{test} cannot be tested, and CQRS_REQUIRE_SERVICES is 1: {REASON}"
-    );
-    // Without a standard error there is no place to tell it.
-    let _ = writeln!(std::io::stderr(), "{test} was not tested: {REASON}");
-    None
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../.tools/umadb/bin/umadb");
+    in_path(&["umadb"]).or_else(|| installed.is_file().then_some(installed))
 }
