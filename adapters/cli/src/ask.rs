@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::time::Duration;
 
 use cqrs_core::store::EventLogExt;
@@ -55,10 +56,12 @@ async fn watch(
         .actor(actor)
         .after_position(after)
         .max_wait(wait);
+    // Once, so that a signal between two answers is not missed.
+    let mut signaled = pin!(Signal::received());
     loop {
         let answer = tokio::select! {
             biased;
-            signal = Signal::received() => return Ok(signal.map(drop)?),
+            signal = &mut signaled => return Ok(signal.map(drop)?),
             answer = watch.next() => answer,
         };
         let Some(answer) = answer else {

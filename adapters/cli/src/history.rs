@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +73,8 @@ async fn follow(
     shown: &mut Shown<'_>,
 ) -> Result<(), CliError> {
     let mut after = after;
+    // Once, so that a signal between two reads is not missed.
+    let mut signaled = pin!(Signal::received());
     loop {
         let head = dispatcher.log().head().await?;
         if head > after {
@@ -83,7 +86,7 @@ async fn follow(
         }
         tokio::select! {
             biased;
-            signal = Signal::received() => return Ok(signal.map(drop)?),
+            signal = &mut signaled => return Ok(signal.map(drop)?),
             () = sleep(INTERVAL) => {}
         }
     }

@@ -1,4 +1,5 @@
 use std::io::IsTerminal;
+use std::pin::pin;
 use std::time::Duration;
 
 use console::Term;
@@ -28,6 +29,8 @@ pub(crate) async fn run(
 ) -> Result<(), CliError> {
     let term = Term::stdout();
     let refreshes = !status.once && std::io::stdout().is_terminal();
+    // Once, so that a signal between two looks is not missed.
+    let mut signaled = pin!(Signal::received());
     loop {
         let list = dispatcher.subscriptions().list().await?;
         if as_json {
@@ -54,7 +57,7 @@ pub(crate) async fn run(
         }
         tokio::select! {
             () = sleep(INTERVAL) => {}
-            signal = Signal::received() => return Ok(signal.map(drop)?),
+            signal = &mut signaled => return Ok(signal.map(drop)?),
         }
         if !as_json {
             term.clear_last_lines(table.lines().count())?;
