@@ -1,7 +1,7 @@
 //! The settings of a dispatcher and its start. Each setting is a method whose documentation is longer than
 //! its code, so the file is long.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -489,6 +489,7 @@ impl Builder {
             log,
             stores,
             plan,
+            model: OnceLock::new(),
         };
         trace::started(&inner.plan, &inner.warnings, inner.workers.len());
         let mut dispatcher = Dispatcher::without_workers(inner);

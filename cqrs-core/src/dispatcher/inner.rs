@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use crate::decision::{CommandSlot, DecisionLimits, Decisions};
 use crate::error::{Denied, Failure};
 use crate::handler::{Context, QueryInputs, QueryScope};
 use crate::json::MessageLimits;
+use crate::model::Model;
 use crate::panic::guarded;
 use crate::registry::{ProjectionEntry, QueryHandlerEntry, UpcasterEntry};
 use crate::store::{EventLog, ViewStore};
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     /// The forms of events and names in the log.
     pub(crate) conversions: Arc<Conversions>,
     pub(crate) plan: Plan,
+    /// The model of the plan, from the first time that it was asked for: its schemas take time to make.
+    pub(crate) model: OnceLock<Model>,
     /// Probable mistakes.
     pub(crate) warnings: Vec<Problem>,
     /// Whether commands can be scheduled.

@@ -396,7 +396,8 @@ impl Dispatcher {
 
     /// The model of the messages, events and handlers of this dispatcher.
     pub fn model(&self) -> Model {
-        Model::of(&self.inner.plan)
+        let Inner { model, plan, .. } = &*self.inner;
+        model.get_or_init(|| Model::of(plan)).clone()
     }
 
     /// Probable mistakes that `build` found and that do not prevent the dispatcher from working: a service that

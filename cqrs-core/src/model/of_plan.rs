@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Edge, Model, Node, NodeId, NodeKind, Verb};
 use crate::handler::{Input, InputKind, StepKind};
@@ -215,24 +215,21 @@ impl Graph<'_> {
     /// `build` reports, is left out.
     fn finish(mut self) -> Model {
         let registry = self.plan.registry;
-        let named: Vec<NodeId> = self.edges.iter().map(|edge| edge.to.clone()).collect();
-        for id in named {
-            if self.nodes.contains_key(&id) {
-                continue;
+        let named = self.edges.iter().map(|edge| &edge.to);
+        let missing: BTreeSet<NodeId> = named
+            .filter(|id| !self.nodes.contains_key(id))
+            .cloned()
+            .collect();
+        for event in &registry.events {
+            let id = of_event_name(event.name);
+            if missing.contains(&id) {
+                self.nodes.entry(id).or_insert_with(|| of_event(event));
             }
-            let node = match id.kind {
-                NodeKind::Event => {
-                    let mut events = registry.events.iter();
-                    events.find(|it| it.name == id.name).map(|it| of_event(it))
-                }
-                NodeKind::Command | NodeKind::Query => {
-                    let mut messages = registry.messages.iter().map(|it| of_message(it));
-                    messages.find(|it| it.id == id)
-                }
-                _ => None,
-            };
-            if let Some(node) = node {
-                self.add(node);
+        }
+        for message in &registry.messages {
+            let id = of_message_name(message);
+            if missing.contains(&id) {
+                self.nodes.entry(id).or_insert_with(|| of_message(message));
             }
         }
         let Self {
@@ -250,9 +247,9 @@ impl Graph<'_> {
 
 fn of_message(entry: &MessageEntry) -> Node {
     let outcome = (entry.outcome)();
-    let (kind, answer, rejection) = match entry.kind {
-        MessageKind::Command => (NodeKind::Command, None, outcome),
-        MessageKind::Query => (NodeKind::Query, outcome, None),
+    let (answer, rejection) = match entry.kind {
+        MessageKind::Command => (None, outcome),
+        MessageKind::Query => (outcome, None),
     };
     Node {
         permission: entry.permission,
@@ -261,8 +258,16 @@ fn of_message(entry: &MessageEntry) -> Node {
         schema: (entry.schema)(),
         answer,
         rejection,
-        ..Node::new(NodeId::new(kind, entry.name), entry.docs, entry.source)
+        ..Node::new(of_message_name(entry), entry.docs, entry.source)
     }
+}
+
+fn of_message_name(entry: &MessageEntry) -> NodeId {
+    let kind = match entry.kind {
+        MessageKind::Command => NodeKind::Command,
+        MessageKind::Query => NodeKind::Query,
+    };
+    NodeId::new(kind, entry.name)
 }
 
 fn of_event(entry: &EventEntry) -> Node {
