@@ -8,7 +8,7 @@ use super::selection::next_event;
 use super::shard_progress::CheckpointReading;
 use super::worker::unless;
 use super::{HeldCheckpoint, ShardSelection, Worker};
-use crate::store::{Checkpoint, Epoch, Incarnation, Position, StoreError};
+use crate::store::{Checkpoint, Epoch, Incarnation, ParkedKey, Position, StoreError};
 
 /// The pauses between two reads of a checkpoint that somebody waits for, and another process moves.
 const MIN_PAUSE: Duration = Duration::from_millis(2);
@@ -234,14 +234,24 @@ impl<'w> Standby<'w> {
         Ok(())
     }
 
-    /// Whether a key that was parked then is not any more, or is released.
+    /// Whether a key that was parked then is not any more, or is released. Reads the parked keys only, and nothing if
+    /// none was left out.
     async fn was_released_since(&self, earlier: &HeldCheckpoint) -> Result<bool, StoreError> {
-        if earlier.parked.iter().all(|key| key.is_released) {
+        let left_out: Vec<&ParkedKey> = earlier
+            .parked
+            .iter()
+            .filter(|key| !key.is_released)
+            .collect();
+        let progress = &self.worker.progress;
+        let Some(shards) = progress.views().view_capabilities().shards else {
+            return Ok(false);
+        };
+        if left_out.is_empty() {
             return Ok(false);
         }
-        let HeldCheckpoint { parked, .. } = self.worker.checkpoint(Epoch::UNCLAIMED).await?;
-        let mut left_out = earlier.parked.iter().filter(|key| !key.is_released);
-        Ok(left_out.any(|key| {
+        let parked = shards.parked(earlier.shard.clone()).await?;
+        progress.mark_parked(&parked);
+        Ok(left_out.into_iter().any(|key| {
             let mut now = parked.iter().filter(|now| now.key == key.key);
             now.all(|now| now.is_released)
         }))
