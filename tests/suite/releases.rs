@@ -163,6 +163,34 @@ async fn none_is_parked(app: &Dispatcher, name: &str) {
     assert_eq!(parked(app, name).await, []);
 }
 
+/// From now on, the coin takes long on the scales.
+fn make_heavy(coin: (u32, u32)) {
+    HEAVY.send_modify(|coins| {
+        coins.insert(coin);
+    });
+    WEIGHED.send_modify(|coins| {
+        coins.remove(&coin);
+    });
+}
+
+/// Waits until the heavy coin is on the scales.
+async fn until_weighed(coin: (u32, u32)) {
+    let mut on_scales = WEIGHED.subscribe();
+    let weighed = on_scales.wait_for(|coins| coins.contains(&coin));
+    drop(timeout(LONG, weighed).await.expect("in time"));
+}
+
+/// While the heavy coin is on the scales, no program is at rest.
+async fn none_is_idle_until_lightened(apps: &[Dispatcher], coin: (u32, u32)) {
+    for app in apps {
+        let idle = timeout(SHORT, app.wait_until_idle(LONG)).await;
+        assert!(idle.is_err(), "events of a released id wait: {idle:?}");
+    }
+    HEAVY.send_modify(|coins| {
+        coins.remove(&coin);
+    });
+}
+
 async fn build(builders: [Builder; 2]) -> [Dispatcher; 2] {
     let [first, second] = builders.map(|it| it.retry_for(Duration::from_millis(1)));
     [
@@ -261,26 +289,13 @@ async fn what_a_release_has_handled_before_it_was_interrupted_is_not_handled_aga
         false_coins().remove(&BAD);
         // After those that are committed together.
         let heavy = (BAD, COINS);
-        HEAVY.send_modify(|coins| {
-            coins.insert(heavy);
-        });
-        WEIGHED.send_modify(|coins| {
-            coins.remove(&heavy);
-        });
+        make_heavy(heavy);
         let subscriptions = apps[1].subscriptions();
         let released = subscriptions.release("scales", BAD).await;
         released.expect("is released");
-        let mut on_scales = WEIGHED.subscribe();
-        let weighed = on_scales.wait_for(|coins| coins.contains(&heavy));
-        drop(timeout(LONG, weighed).await.expect("in time"));
+        until_weighed(heavy).await;
         subscriptions.retry("scales").await.expect("begins again");
-        for app in &apps {
-            let idle = timeout(SHORT, app.wait_until_idle(LONG)).await;
-            assert!(idle.is_err(), "events of a released id wait: {idle:?}");
-        }
-        HEAVY.send_modify(|coins| {
-            coins.remove(&heavy);
-        });
+        none_is_idle_until_lightened(&apps, heavy).await;
         none_is_parked(&apps[0], "scales").await;
         let last = put(&apps[0], &[(BAD, COINS + 1)]).await;
         let found = apps[1].query(Weighed { jar: BAD }).after(&last).await;
@@ -306,25 +321,12 @@ async fn the_newest_events_of_a_released_id_are_waited_for() {
         }
         false_coins().remove(&BAD);
         let heavy = (BAD, COINS);
-        HEAVY.send_modify(|coins| {
-            coins.insert(heavy);
-        });
-        WEIGHED.send_modify(|coins| {
-            coins.remove(&heavy);
-        });
+        make_heavy(heavy);
         let subscriptions = apps[1].subscriptions();
         let released = subscriptions.release("scales", BAD).await;
         released.expect("is released");
-        let mut on_scales = WEIGHED.subscribe();
-        let weighed = on_scales.wait_for(|coins| coins.contains(&heavy));
-        drop(timeout(LONG, weighed).await.expect("in time"));
-        for app in &apps {
-            let idle = timeout(SHORT, app.wait_until_idle(LONG)).await;
-            assert!(idle.is_err(), "events of a released id wait: {idle:?}");
-        }
-        HEAVY.send_modify(|coins| {
-            coins.remove(&heavy);
-        });
+        until_weighed(heavy).await;
+        none_is_idle_until_lightened(&apps, heavy).await;
         none_is_parked(&apps[0], "scales").await;
         let last = put(&apps[0], &[(BAD, COINS + 1)]).await;
         let found = apps[1].query(Weighed { jar: BAD }).after(&last).await;
