@@ -1,13 +1,17 @@
 //! Parked ids that are released in part, or whose projection has changed since: each event is counted once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use cqrs_core::app::Builder;
 use cqrs_core::error::{OperationError, QueryError, QueryErrorKind};
 use cqrs_core::prelude::*;
+use cqrs_core::store::{BoxFuture, ParkedKey, Shard, ShardState, ShardStore, StoreError};
 use cqrs_core::{Bookmark, Memory, Position};
 use tokio::time::timeout;
 
+use crate::support::decorated::{Decorated, Hooks};
 use crate::support::parked::{parked, until_parked_at};
 use crate::support::stores::on_each_twice;
 
@@ -492,4 +496,84 @@ async fn a_program_that_stops_tells_of_ids_that_another_one_has_parked() {
         strict.wait_until_idle(LONG).await.expect("comes to rest");
     }
     false_coins().remove(&BAD);
+}
+
+/// Counts the reads of shards and of parked keys.
+#[derive(Default)]
+struct Reads {
+    shards: AtomicU32,
+    parked: AtomicU32,
+}
+
+impl Reads {
+    /// The reads of both since the last time.
+    fn take(&self) -> (u32, u32) {
+        let [shards, parked] = [&self.shards, &self.parked].map(|it| it.swap(0, Ordering::SeqCst));
+        (shards, parked)
+    }
+}
+
+impl Hooks<Memory> for Reads {
+    fn shards<'a>(
+        &'a self,
+        shards: &'a dyn ShardStore,
+        subscription: String,
+    ) -> BoxFuture<'a, Result<Vec<ShardState>, StoreError>> {
+        self.shards.fetch_add(1, Ordering::SeqCst);
+        shards.shards(subscription)
+    }
+
+    fn parked<'a>(
+        &'a self,
+        shards: &'a dyn ShardStore,
+        shard: Shard,
+    ) -> BoxFuture<'a, Result<Vec<ParkedKey>, StoreError>> {
+        self.parked.fetch_add(1, Ordering::SeqCst);
+        shards.parked(shard)
+    }
+}
+
+/// On one thread, nothing else is done during an operation on a store in memory.
+#[tokio::test]
+async fn an_operation_reads_the_shards_once_before_and_once_after() {
+    const BAD: u32 = 31;
+    let memory = Memory::new();
+    let counted = Arc::new(Decorated {
+        store: Arc::new(memory.clone()),
+        hooks: Reads::default(),
+    });
+    let builder = Dispatcher::builder().module(jars::module());
+    let builder = builder.log(memory.clone()).views(counted.clone());
+    let app = builder.retry_for(Duration::ZERO).build().await;
+    let app = app.expect("builds");
+    let subscriptions = app.subscriptions();
+    let all: Vec<_> = (BAD..BAD + 40).map(|jar| (jar, 1)).collect();
+    put(&app, &all).await;
+    app.wait_until_idle(LONG).await.expect("comes to rest");
+    let divided = subscriptions.divide("jars", 8).await;
+    divided.expect("is divided");
+    app.wait_until_idle(LONG).await.expect("comes to rest");
+    let paused = subscriptions.pause("jars", "an audit").await;
+    paused.expect("is paused");
+
+    counted.take();
+    let rewound = subscriptions.rewind("jars", Position::START).await;
+    rewound.expect("moves back");
+    assert_eq!(counted.take(), (2, 0), "a rewind of 8 shards");
+    let skipped = subscriptions.skip("jars", Position::new(1), "once").await;
+    skipped.expect("is skipped");
+    assert_eq!(counted.take(), (2, 0), "a skip");
+
+    subscriptions.resume("jars").await.expect("goes on");
+    app.wait_until_idle(LONG).await.expect("comes to rest");
+    false_coins().insert(BAD, 2);
+    let bad = put(&app, &[(BAD, 2)]).await;
+    until_parked_at(&app, "jars", bad.first()).await;
+    counted.take();
+    let skipped = subscriptions.skip("jars", bad.first(), "again").await;
+    skipped.expect("is skipped");
+    assert_eq!(counted.take(), (1, 1), "a skip of a parked event");
+    false_coins().remove(&BAD);
+    none_is_parked(&app, "jars").await;
+    app.shutdown(LONG).await.expect("ends");
 }

@@ -17,6 +17,14 @@ pub(super) struct StoredShards<'d> {
     pub(super) answering: Option<&'d Arc<AnsweringVersion>>,
 }
 
+/// The next event of a shard.
+pub(super) struct UnhandledEvent {
+    pub(super) state: ShardState,
+    pub(super) event: Arc<Recorded>,
+    /// The events that the shard has to handle. `None` if these are all of the subscription.
+    selection: Option<ShardSelection>,
+}
+
 impl StoredShards<'_> {
     pub(super) fn name(&self) -> &'static str {
         self.progress.name()
@@ -73,14 +81,25 @@ impl StoredShards<'_> {
         Ok(any)
     }
 
-    /// The shards that have a next event, with that event.
+    /// The next events of the shards that have one. `parked` are the keys of all shards.
     pub(super) async fn next_events(
         &self,
-    ) -> Result<Vec<(ShardState, Arc<Recorded>)>, OperationError> {
+        stored: Vec<ShardState>,
+        parked: &[ParkedKey],
+    ) -> Result<Vec<UnhandledEvent>, OperationError> {
         let mut all = Vec::new();
-        for state in self.read().await? {
-            let next = next_of(self.progress, self.log, &state, state.position());
-            all.extend(next.await?.map(|event| (state, event)));
+        for state in stored {
+            let (partition, slices) = (self.progress.partition(), state.shard.slices);
+            let selection = ShardSelection::new(partition, slices, &state.ahead, parked);
+            let range = (state.position(), None);
+            let next = next_event(self.log, self.progress.query(), selection.as_ref(), range);
+            if let Some(event) = next.await?.event {
+                all.push(UnhandledEvent {
+                    state,
+                    event,
+                    selection,
+                });
+            }
         }
         Ok(all)
     }
@@ -89,16 +108,19 @@ impl StoredShards<'_> {
     /// the checkpoint has moved.
     pub(super) async fn skip_next(
         &self,
-        state: &ShardState,
-        event: &Recorded,
+        next: UnhandledEvent,
         skipped: &SkippedEvent,
     ) -> Result<bool, OperationError> {
+        let UnhandledEvent {
+            state,
+            event,
+            selection,
+        } = next;
         let mut all = vec![skipped.clone()];
         // Others may have handled it, and are to send the commands that it caused.
         if let Some(partition) = self.progress.partition().filter(|it| it.each) {
-            let selection = selection_of(self.progress, state).await?;
             all = partition
-                .ids(event)
+                .ids(&event)
                 .filter(|id| {
                     let selection = selection.as_ref();
                     selection.is_none_or(|it| it.has_id(id, event.position))
@@ -110,15 +132,26 @@ impl StoredShards<'_> {
                 .collect();
         }
         let relocation = Relocation {
-            shard: state.shard.clone(),
+            shard: state.shard,
             from: state.checkpoint.map(|checkpoint| checkpoint.position),
             to: Checkpoint {
                 position: event.position,
-                last_event: Some(LastEvent::from(event)),
+                last_event: Some(LastEvent::from(&*event)),
             },
             skipped: all,
         };
         Ok(self.store.relocate(relocation).await?)
+    }
+
+    /// The parked keys of these shards, which are all. Reads none if there are none.
+    pub(super) async fn parked_in(
+        &self,
+        stored: &[ShardState],
+    ) -> Result<Vec<ParkedKey>, OperationError> {
+        if stored.iter().all(|state| state.parked == 0) {
+            return Ok(Vec::new());
+        }
+        self.parked().await
     }
 
     /// The parked keys of all shards.
@@ -134,10 +167,14 @@ impl StoredShards<'_> {
         Ok(parked)
     }
 
-    /// The keys that are parked at the event at this position: several, if it belongs to several.
-    async fn parked_at(&self, position: Position) -> Result<Vec<ParkedKey>, OperationError> {
-        let mut found = self.parked().await?;
-        found.retain(|parked| parked.first == position);
+    /// Those that are parked at the event at this position: several, if it belongs to several.
+    async fn parked_at<'p>(
+        &self,
+        position: Position,
+        parked: &'p [ParkedKey],
+    ) -> Result<Vec<&'p ParkedKey>, OperationError> {
+        let here = parked.iter().filter(|parked| parked.first == position);
+        let mut found: Vec<&ParkedKey> = here.collect();
         if found.iter().any(|parked| parked.is_released) {
             // Such a one is parked after its last handled event, where one of another key may be.
             let range = ReadRange {
@@ -153,13 +190,14 @@ impl StoredShards<'_> {
         Ok(found)
     }
 
-    /// Skips an event for the keys that are parked at it, and releases them. Returns their number, or `None` if none
-    /// is parked there.
+    /// Skips an event for those of the parked keys that are parked at it, and releases them. Returns their number, or
+    /// `None` if none is parked there.
     pub(super) async fn skip_parked(
         &self,
         event: &SkippedEvent,
+        parked: &[ParkedKey],
     ) -> Result<Option<u64>, OperationError> {
-        let parked = self.parked_at(event.position).await?;
+        let parked = self.parked_at(event.position, parked).await?;
         if parked.is_empty() {
             return Ok(None);
         }
@@ -169,19 +207,23 @@ impl StoredShards<'_> {
                 key: Some(key.clone()),
                 ..event.clone()
             };
-            released += self.release(Some(key), Some(skipped)).await?;
+            released += self.release_keys(Some(key.clone()), Some(skipped)).await?;
         }
         Ok(Some(released))
     }
 
     /// Releases parked keys. Returns their number.
-    pub(super) async fn release(
+    pub(super) async fn release(&self, key: Option<String>) -> Result<u64, OperationError> {
+        // Otherwise, the keys may be those of another partition.
+        self.read().await?;
+        self.release_keys(key, None).await
+    }
+
+    async fn release_keys(
         &self,
         key: Option<String>,
         skipped: Option<SkippedEvent>,
     ) -> Result<u64, OperationError> {
-        // Otherwise, the keys may be those of another partition.
-        self.read().await?;
         let release = KeyRelease {
             subscription: self.progress.subscription().to_owned(),
             key,
@@ -201,29 +243,35 @@ impl StoredShards<'_> {
         OperationError::Moving { name: self.name() }
     }
 
-    /// Shows the stored shards to this process.
+    /// Reads the stored shards, and shows them to this process.
     pub(super) async fn show(&self) -> Result<(), OperationError> {
-        for state in self.read().await? {
-            self.show_halt(&state, state.halt.as_ref());
+        self.show_rewound(&[]).await
+    }
+
+    /// The same for shards whose checkpoints were moved back to these positions: what waits until all events are handled
+    /// has to wait for these again, although a worker may have read the checkpoint before.
+    pub(super) async fn show_rewound(
+        &self,
+        rewound: &[(Shard, Position)],
+    ) -> Result<(), OperationError> {
+        let stored = self.read().await?;
+        for (shard, to) in rewound {
+            let known = self.progress.shard(shard.slices);
+            // Otherwise it was divided meanwhile, and the workers of others read their checkpoints.
+            if let Some((known, state)) = known.zip(stored.iter().find(|it| it.shard == *shard)) {
+                known.mark_rewound(*to, state.epoch, self.progress.view_incarnation());
+            }
         }
-        self.progress.doubt();
+        self.show_stored(&stored);
         Ok(())
     }
 
-    /// Shows a checkpoint that was moved back to this process: what waits until all events are handled has to wait
-    /// for these again, although a worker may have read the checkpoint before.
-    pub(super) async fn show_rewound(
-        &self,
-        shard: &Shard,
-        to: Position,
-    ) -> Result<(), OperationError> {
-        let stored = self.read().await?;
-        let known = self.progress.shard(shard.slices);
-        // Otherwise it was divided meanwhile, and the workers of others read their checkpoints.
-        if let Some((known, state)) = known.zip(stored.iter().find(|it| it.shard == *shard)) {
-            known.mark_rewound(to, state.epoch, self.progress.view_incarnation());
+    /// Shows stored shards to this process.
+    pub(super) fn show_stored(&self, stored: &[ShardState]) {
+        for state in stored {
+            self.show_halt(state, state.halt.as_ref());
         }
-        Ok(())
+        self.progress.doubt();
     }
 
     fn show_halt(&self, state: &ShardState, halt: Option<&Halt>) {
@@ -249,29 +297,16 @@ pub(super) async fn next_of(
     state: &ShardState,
     after: Position,
 ) -> Result<Option<Arc<Recorded>>, StoreError> {
-    let selection = selection_of(progress, state).await?;
-    let range = (after, None);
-    let next = next_event(log, progress.query(), selection.as_ref(), range).await?;
-    Ok(next.event)
-}
-
-/// The events that a shard has to handle. `None` if these are all of the subscription.
-async fn selection_of(
-    progress: &Progress,
-    state: &ShardState,
-) -> Result<Option<ShardSelection>, StoreError> {
     let store = progress.views().view_capabilities().shards;
     let parked = match store.filter(|_| state.parked > 0) {
         Some(store) => store.parked(state.shard.clone()).await?,
         None => Vec::new(),
     };
     let (partition, slices) = (progress.partition(), state.shard.slices);
-    Ok(ShardSelection::new(
-        partition,
-        slices,
-        &state.ahead,
-        &parked,
-    ))
+    let selection = ShardSelection::new(partition, slices, &state.ahead, &parked);
+    let range = (after, None);
+    let next = next_event(log, progress.query(), selection.as_ref(), range).await?;
+    Ok(next.event)
 }
 
 /// The positions up to which shards have everything, or the head if they have more than that. They have everything up

@@ -204,17 +204,17 @@ impl Subscriptions<'_> {
         };
         let mut is_moved = false;
         for _ in 0..MAX_MOVES {
-            match shards.skip_parked(&skipped).await? {
+            let stored = shards.read().await?;
+            let parked = shards.parked_in(&stored).await?;
+            match shards.skip_parked(&skipped, &parked).await? {
                 None => {}
                 // Their first events are others by now.
                 Some(0) => continue,
                 Some(_) => return Ok(()),
             }
-            let next = shards.next_events().await?;
-            let positions = next.iter().map(|(_, event)| event.position);
-            let nearest = positions.min();
-            let mut found = next;
-            found.retain(|(_, event)| event.position == position);
+            let mut found = shards.next_events(stored, &parked).await?;
+            let nearest = found.iter().map(|next| next.event.position).min();
+            found.retain(|next| next.event.position == position);
             if found.is_empty() && !is_moved {
                 return Err(OperationError::NotNext {
                     name: shards.name(),
@@ -222,12 +222,12 @@ impl Subscriptions<'_> {
                     next: nearest,
                 });
             }
-            if found.iter().any(|(state, _)| stopped(state).is_some()) {
-                found.retain(|(state, _)| stopped(state).is_some());
+            if found.iter().any(|next| stopped(&next.state).is_some()) {
+                found.retain(|next| stopped(&next.state).is_some());
             }
             let mut is_complete = true;
-            for (state, event) in found {
-                if shards.skip_next(&state, &event, &skipped).await? {
+            for next in found {
+                if shards.skip_next(next, &skipped).await? {
                     is_moved = true;
                 } else {
                     is_complete = false;
@@ -235,8 +235,11 @@ impl Subscriptions<'_> {
             }
             if is_complete {
                 // An id may have been parked at the event meanwhile.
-                shards.skip_parked(&skipped).await?;
-                return shards.show().await;
+                let stored = shards.read().await?;
+                let parked = shards.parked_in(&stored).await?;
+                shards.skip_parked(&skipped, &parked).await?;
+                shards.show_stored(&stored);
+                return Ok(());
             }
         }
         Err(shards.moving_error())
@@ -265,12 +268,13 @@ impl Subscriptions<'_> {
             position: to,
             last_event: page.events.first().map(|event| LastEvent::from(&**event)),
         };
-        let mut moved = Vec::new();
+        let mut moved: Vec<(Shard, Position)> = Vec::new();
         for _ in 0..MAX_MOVES {
             let stored = shards.read().await?;
             let mut is_complete = true;
             for state in &stored {
-                if furthest(state) <= to || moved.contains(&state.shard) {
+                let is_moved = moved.iter().any(|(shard, _)| *shard == state.shard);
+                if furthest(state) <= to || is_moved {
                     continue;
                 }
                 let checkpoint = state.checkpoint;
@@ -286,8 +290,7 @@ impl Subscriptions<'_> {
                     is_complete = false;
                     continue;
                 }
-                moved.push(state.shard.clone());
-                shards.show_rewound(&state.shard, back.position).await?;
+                moved.push((state.shard.clone(), back.position));
             }
             if is_complete && moved.is_empty() {
                 return Err(OperationError::NotBack {
@@ -297,9 +300,10 @@ impl Subscriptions<'_> {
                 });
             }
             if is_complete {
-                return shards.show().await;
+                return shards.show_rewound(&moved).await;
             }
         }
+        shards.show_rewound(&moved).await?;
         Err(shards.moving_error())
     }
 
@@ -331,7 +335,7 @@ impl Subscriptions<'_> {
     pub async fn release(&self, name: &str, key: impl Display) -> Result<(), OperationError> {
         let shards = self.named(name)?;
         let key = key.to_string();
-        match shards.release(Some(key.clone()), None).await? {
+        match shards.release(Some(key.clone())).await? {
             0 => Err(OperationError::NotParked {
                 name: shards.name(),
                 by: self.other_version_with(&shards, &key).await?,
@@ -346,7 +350,7 @@ impl Subscriptions<'_> {
     /// # Errors
     /// When the store fails, or there is no projection or reaction with this name.
     pub async fn release_all(&self, name: &str) -> Result<u64, OperationError> {
-        self.named(name)?.release(None, None).await
+        self.named(name)?.release(None).await
     }
 
     /// Divides a projection or reaction into this many shards of about the same size, also fewer than it has:

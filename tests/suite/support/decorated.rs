@@ -168,6 +168,14 @@ pub trait Hooks<S: ?Sized>: Send + Sync + 'static {
         shards.shards(subscription)
     }
 
+    fn parked<'a>(
+        &'a self,
+        shards: &'a dyn ShardStore,
+        shard: Shard,
+    ) -> BoxFuture<'a, Result<Vec<ParkedKey>, StoreError>> {
+        shards.parked(shard)
+    }
+
     /// The capabilities of the view store, perhaps fewer.
     fn view_capabilities<'a>(&'a self, capabilities: ViewCapabilities<'a>) -> ViewCapabilities<'a> {
         capabilities
@@ -363,7 +371,7 @@ impl<S: ViewStore + ?Sized, H: Hooks<S>> ShardStore for Decorated<S, H> {
     }
 
     fn parked(&self, of: Shard) -> BoxFuture<'_, Result<Vec<ParkedKey>, StoreError>> {
-        self.stored_shards().parked(of)
+        self.hooks.parked(self.stored_shards(), of)
     }
 
     fn release_keys(&self, of: KeyRelease) -> BoxFuture<'_, Result<u64, StoreError>> {
