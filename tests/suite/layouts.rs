@@ -9,8 +9,8 @@ mod postgres;
 mod sqlite;
 
 use cqrs_core::store::{
-    Append, EventData, EventLog, EventQuery, EventQueryItem, EventType, ReadRange, Recorded, Shard,
-    StateKey, Store, Tag, Tags,
+    Append, CustomMetadata, EventData, EventLog, EventQuery, EventQueryItem, EventType, ReadRange,
+    Recorded, Shard, StateKey, Store, Tag, Tags,
 };
 use cqrs_core::{CommandId, Position};
 use uuid::Uuid;
@@ -131,4 +131,26 @@ async fn assert_state_and_checkpoint(store: &impl Store, count: u64) {
         checkpoint.last_event, None,
         "the first layout has no last event"
     );
+}
+
+/// An append of one event with a tenant as custom metadata.
+fn noted(tenant: &str) -> Append {
+    let event = EventData {
+        event_type: EventType::new("noted"),
+        version: 1,
+        tags: [Tag::from("book:1")].into_iter().collect(),
+        payload: b"{}".to_vec(),
+    };
+    let metadata = CustomMetadata::from([("tenant", tenant)]);
+    Append::new(CommandId::new(), vec![event]).metadata(metadata)
+}
+
+/// Asserts that the events after the 100th have these tenants.
+async fn assert_have_tenants(log: &impl EventLog, tenants: &[Option<&str>]) {
+    let events = all(log, EventQuery::All, 100).await;
+    let found: Vec<_> = events
+        .iter()
+        .map(|it| it.meta.custom.get("tenant"))
+        .collect();
+    assert_eq!(found, tenants);
 }

@@ -1,8 +1,9 @@
 use cqrs_conformance::StoreFixture;
+use cqrs_core::store::EventLog;
 use cqrs_postgres::Options;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::assert_migrated;
+use super::{assert_have_tenants, assert_migrated, noted};
 use crate::support::postgres::Schema;
 
 const FIRST: &str = include_str!("postgres-1.sql");
@@ -32,6 +33,12 @@ const NEWEST: usize = LATER.len() + 1;
 
 /// The last version in which processes of the first version can write.
 const LAST_OF_FIRST: usize = 7;
+
+/// The last version without custom metadata.
+const LAST_WITHOUT_METADATA: usize = 16;
+
+/// Statements of a program of that version.
+const WITHOUT_METADATA: &str = include_str!("postgres-16.sql");
 
 /// The append of the first version, without its states.
 const OLD_APPEND: &str = include_str!("postgres-1-append.sql");
@@ -138,6 +145,46 @@ async fn a_log_in_each_layout_is_migrated() {
         };
         assert_is_migrated(&schema, version, 10_000).await;
     }
+}
+
+/// Of two programs, the older one is still running when the other migrates.
+#[tokio::test]
+async fn a_program_from_before_custom_metadata_goes_on() {
+    let name = "a_program_from_before_custom_metadata_goes_on";
+    let Some(schema) = Schema::fresh(name, Options::default()) else {
+        return;
+    };
+    let old = schema.client().await;
+    create(&old, schema.name(), LAST_WITHOUT_METADATA, 100).await;
+    let named = |text: &str| text.replace("cqrs.", &format!("{}.", schema.name()));
+    let prepared = old.batch_execute(&named(WITHOUT_METADATA)).await;
+    prepared.expect("are prepared");
+
+    let store = schema.open().await;
+    store.append(noted("acme")).await.expect("is appended");
+    let read = old.simple_query("EXECUTE old_read (100)").await;
+    let rows = read
+        .expect("is read")
+        .into_iter()
+        .filter_map(|it| match it {
+            SimpleQueryMessage::Row(row) => row.get("type").map(str::to_owned),
+            _ => None,
+        });
+    assert_eq!(rows.collect::<Vec<_>>(), ["noted"]);
+    let append = "EXECUTE old_append (ARRAY[ROW(102, gen_random_uuid(), 'noted', 1, NULL, \
+                  1800000000000000, NULL, gen_random_uuid(), NULL, NULL, '{}'::bytea, 'book:1', 7)]\
+                  ::cqrs.events[])";
+    old.batch_execute(&named(append))
+        .await
+        .expect("is appended");
+    store.append(noted("other")).await.expect("is appended");
+
+    assert_have_tenants(&store, &[Some("acme"), None, Some("other")]).await;
+    let select = "SELECT metadata FROM cqrs.events_json WHERE position > 100 ORDER BY position";
+    let rows = old.query(&named(select), &[]).await.expect("is shown");
+    let shown: Vec<Option<String>> = rows.iter().map(|row| row.get(0)).collect();
+    let tenant = |name: &str| Some(format!(r#"{{"tenant":"{name}"}}"#));
+    assert_eq!(shown, [tenant("acme"), None, tenant("other")]);
 }
 
 /// `psql` continues after an error, with the next transaction.

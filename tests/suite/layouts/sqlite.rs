@@ -1,9 +1,10 @@
 use std::path::Path;
 
+use cqrs_core::store::EventLog;
 use cqrs_sqlite::Sqlite;
 use rusqlite::Connection;
 
-use super::assert_migrated;
+use super::{assert_have_tenants, assert_migrated, noted};
 
 const FIRST: &str = include_str!("sqlite-1.sql");
 
@@ -26,6 +27,9 @@ pub const NEWEST: usize = LATER.len() + 1;
 
 /// The last version in which processes of the first version can write.
 const LAST_OF_FIRST: usize = 2;
+
+/// The last version without custom metadata.
+const LAST_WITHOUT_METADATA: usize = 10;
 
 /// Fills a database in the first layout.
 fn fill(count: u64) -> String {
@@ -130,4 +134,38 @@ async fn a_database_in_each_layout_is_migrated() {
 #[tokio::test]
 async fn a_million_events_are_migrated() {
     assert_is_migrated(1, 1_000_000).await;
+}
+
+/// Of two programs, the older one still has the file open when the other migrates.
+#[tokio::test]
+async fn a_program_from_before_custom_metadata_goes_on() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let path = directory.path().join("log.db");
+    let old = create(&path, LAST_WITHOUT_METADATA, 100);
+    let insert = "INSERT INTO events (position, id, type, version, all_tags, time, actor, command, \
+                  correlation, causation, payload, tag, fingerprint) VALUES (?1, randomblob(16), \
+                  'noted', 1, '', 1800000000000000, NULL, randomblob(16), x'', x'', x'7b7d', 'book:1', 7)";
+    let select = "SELECT position, id, type, version, all_tags, time, actor, command, correlation, \
+                  causation, payload, tag FROM events WHERE position > ?1 ORDER BY position";
+    let mut old_insert = old.prepare(insert).expect("is prepared");
+    let mut old_select = old.prepare(select).expect("is prepared");
+
+    let store = Sqlite::open(&path).await.expect("is migrated");
+    store.append(noted("acme")).await.expect("is appended");
+    let rows = old_select.query_map([100], |row| row.get(2));
+    let types: Result<Vec<String>, _> = rows.expect("is read").collect();
+    assert_eq!(types.expect("are rows"), ["noted"]);
+    old_insert.execute([102]).expect("is appended");
+    store.append(noted("other")).await.expect("is appended");
+
+    assert_have_tenants(&store, &[Some("acme"), None, Some("other")]).await;
+    let select = "SELECT metadata FROM events_json WHERE position > 100 ORDER BY position";
+    let mut shown = old.prepare(select).expect("is prepared");
+    let shown = shown.query_map([], |row| row.get(0)).expect("is shown");
+    let shown: Result<Vec<Option<String>>, _> = shown.collect();
+    let tenant = |name: &str| Some(format!(r#"{{"tenant":"{name}"}}"#));
+    assert_eq!(
+        shown.expect("are rows"),
+        [tenant("acme"), None, tenant("other")]
+    );
 }
