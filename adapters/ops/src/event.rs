@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Html;
-use cqrs_core::store::EventQuery;
+use cqrs_core::store::{CustomMetadata, EventQuery};
 use cqrs_core::{Position, Recorded, Uuid};
 use maud::{Markup, html};
 
@@ -106,6 +106,18 @@ fn origin(visit: &Visit, event: &Recorded, cause: Option<&Recorded>) -> Markup {
             div { dt { "Event id" } dd { code { (meta.id) } } }
             div { dt { "Command id" } dd { code { (meta.command) } } }
             div { dt { "Correlation" } dd { code { (meta.correlation) } } }
+            @if !meta.custom.is_empty() {
+                div { dt { "Custom metadata" } dd { (custom_metadata(&meta.custom)) } }
+            }
+        }
+    }
+}
+
+/// Keys with their values, a line for each.
+fn custom_metadata(metadata: &CustomMetadata) -> Markup {
+    html! {
+        ul.tags {
+            @for (key, value) in metadata.iter() { li { code { (key) } ": " (value) } }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use cqrs_core::app::SubscriptionState;
 
-use crate::domain::{hand_in, parcels, reaches};
+use crate::domain::{SendParcel, hand_in, parcels, reaches};
 use crate::server::{Server, options, text};
 
 #[tokio::test]
@@ -165,7 +165,12 @@ async fn events_are_found_by_type_tag_time_and_position() {
 #[tokio::test]
 async fn an_event_has_its_data_and_its_origin() {
     let (app, _) = parcels().await;
-    let position = hand_in(&app, "p0", 5).await;
+    let call = app.execute(SendParcel {
+        parcel: "p0".to_owned(),
+        grams: 5,
+    });
+    let receipt = call.metadata("tenant", "<i>acme").await;
+    let position = receipt.expect("is recorded").last();
     let server = Server::start(options(), app).await;
     let (_, page) = text(server.page(&format!("/event?position={position}"))).await;
     for part in [
@@ -173,6 +178,7 @@ async fn an_event_has_its_data_and_its_origin() {
         "a command from outside",
         "parcel:p0",
         "not named",
+        "<code>tenant</code>: &lt;i&gt;acme",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
