@@ -5,7 +5,7 @@ use std::time::Duration;
 use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
 use cqrs_core::store::{CustomMetadata, EventQuery};
-use cqrs_core::testing::{given, projection};
+use cqrs_core::testing::{given, process_manager, projection};
 
 use crate::support::stores::{on_each, on_each_with};
 
@@ -92,16 +92,27 @@ mod tickets {
         pub ticket: u32,
     }
 
-    #[derive(Default, Serialize, Deserialize)]
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
     pub struct TicketDesk {
-        ticket: u32,
+        pub ticket: u32,
+        pub opened_for: Option<String>,
+        pub overdue_for: Option<String>,
+    }
+
+    fn tenant_of(recorded: &Recorded) -> Option<String> {
+        recorded.meta.custom.get("tenant").map(str::to_owned)
     }
 
     #[process_manager(name = "ticket-desk", id(Ticket = u32))]
     impl TicketDesk {
         #[start]
-        fn opened(&mut self, event: &TicketOpened) -> (AssignTicket, Deadline<TicketOverdue>) {
+        fn opened(
+            &mut self,
+            event: &TicketOpened,
+            recorded: &Recorded,
+        ) -> (AssignTicket, Deadline<TicketOverdue>) {
             self.ticket = event.ticket;
+            self.opened_for = tenant_of(recorded);
             let (ticket, none) = (event.ticket, std::time::Duration::ZERO);
             let due = Deadline::after(TicketOverdue { ticket }, none);
             (AssignTicket { ticket }, due)
@@ -114,7 +125,9 @@ mod tickets {
         }
 
         #[due]
-        fn overdue(&mut self, _: &TicketOverdue) {}
+        fn overdue(&mut self, _: &TicketOverdue, recorded: &Recorded) {
+            self.overdue_for = tenant_of(recorded);
+        }
     }
 
     #[derive(ReadModel, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,7 +144,7 @@ mod tickets {
         #[on]
         fn opened(event: &TicketOpened, recorded: &Recorded, views: &mut Views<TicketTenant>) {
             let ticket = event.ticket;
-            let tenant = recorded.meta.custom.get("tenant").map(str::to_owned);
+            let tenant = tenant_of(recorded);
             views.put(TicketTenant { ticket, tenant });
         }
     }
@@ -151,7 +164,9 @@ mod tickets {
     }
 }
 
-use tickets::{GetTicketTenant, OpenTicket, TicketOpened, TicketTenant, TicketTenants, module};
+use tickets::{
+    GetTicketTenant, OpenTicket, TicketDesk, TicketOpened, TicketTenant, TicketTenants, module,
+};
 
 fn builder(builder: Builder) -> Builder {
     builder.schedules()
@@ -276,7 +291,7 @@ async fn a_command_that_is_sent_again_keeps_its_first_metadata() {
 }
 
 #[test]
-fn tests_of_handlers_and_projections_have_metadata() {
+fn tests_have_metadata() {
     given(())
         .metadata("locale", "fr")
         .when(OpenTicket { ticket: 1 })
@@ -284,7 +299,7 @@ fn tests_of_handlers_and_projections_have_metadata() {
             ticket: 1,
             locale: Some("fr".to_owned()),
         });
-    let opened = TicketOpened {
+    let opened = || TicketOpened {
         ticket: 1,
         locale: None,
     };
@@ -294,6 +309,15 @@ fn tests_of_handlers_and_projections_have_metadata() {
     };
     projection::<TicketTenants>()
         .metadata("tenant", "acme")
-        .given(opened)
+        .given(opened())
         .then_view(1, expected);
+    process_manager::<TicketDesk>()
+        .metadata("tenant", "acme")
+        .when(opened())
+        .elapsed(Duration::ZERO)
+        .then_state(TicketDesk {
+            ticket: 1,
+            opened_for: Some("acme".to_owned()),
+            overdue_for: Some("acme".to_owned()),
+        });
 }

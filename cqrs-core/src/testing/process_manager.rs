@@ -13,7 +13,7 @@ use crate::error::Rejected;
 use crate::handler::ProcessManager;
 use crate::message::{AggregateId, Command, Event, IntoEvents};
 use crate::registry::ProcessEntry;
-use crate::store::EventData;
+use crate::store::{CustomMetadata, EventData};
 use crate::{CommandId, Timestamp};
 
 /// Maximum number of deadlines that [`ProcessManagerTest::elapsed`] has occur.
@@ -107,6 +107,7 @@ pub fn process_manager<P: ProcessManager>() -> ProcessManagerTest<P> {
         rehearsal: Rehearsal::new(const { &ProcessEntry::of::<P>() }),
         time: Timestamp::UNIX_EPOCH,
         actor: None,
+        metadata: CustomMetadata::default(),
         key: None,
         sent: Vec::new(),
         failure: None,
@@ -120,6 +121,7 @@ pub struct ProcessManagerTest<P> {
     rehearsal: Rehearsal,
     time: Timestamp,
     actor: Option<Actor>,
+    metadata: CustomMetadata,
     /// Of the instance of the last event.
     key: Option<String>,
     /// The commands that were sent since the last `when`, `elapsed` or `rejected`.
@@ -158,6 +160,13 @@ impl<P: ProcessManager> ProcessManagerTest<P> {
     /// Sets the actor of the following events. Defaults to none.
     pub fn by(mut self, actor: Actor) -> Self {
         self.actor = Some(actor);
+        self
+    }
+
+    /// Adds custom metadata to the following events. As in a program, deadlines and rejections have that of the event
+    /// that has led to them.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.set(key, value);
         self
     }
 
@@ -353,6 +362,7 @@ impl<P: ProcessManager> ProcessManagerTest<P> {
                 command,
                 time,
                 actor,
+                metadata: self.metadata.clone(),
             });
         }
     }

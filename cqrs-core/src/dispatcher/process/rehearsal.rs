@@ -34,6 +34,7 @@ pub(crate) struct RehearsedEvent {
     pub(crate) command: CommandId,
     pub(crate) time: Timestamp,
     pub(crate) actor: Option<String>,
+    pub(crate) metadata: CustomMetadata,
 }
 
 /// An instance as it is after some events.
@@ -75,6 +76,7 @@ impl Rehearsal {
             command,
             time,
             actor,
+            metadata,
         } = next;
         self.position = self.position.plus(1);
         let event = Recorded {
@@ -87,7 +89,7 @@ impl Rehearsal {
                 command,
                 correlation: command.as_uuid(),
                 causation: command.as_uuid(),
-                custom: CustomMetadata::default(),
+                custom: metadata,
             },
         };
         let keys: Vec<String> = self.keys(&event.data).map(str::to_owned).collect();
@@ -119,6 +121,7 @@ impl Rehearsal {
             command: first.id,
             time: first.due,
             actor: None,
+            metadata: first.origin.metadata.clone(),
         })
     }
 
@@ -164,6 +167,7 @@ impl Rehearsal {
             command: pending.id,
             time,
             actor: None,
+            metadata: pending.origin.metadata,
         })
     }
 
