@@ -294,6 +294,9 @@ pub(crate) struct ServeArgs {
     /// The header that has the name of the actor, set by a proxy in front that lets nobody else set it
     #[arg(long, value_name = "HEADER")]
     pub(crate) actor_header: Option<String>,
+    /// A header whose value commands have as custom metadata, under its name or another KEY
+    #[arg(long, value_name = "HEADER[=KEY]")]
+    pub(crate) metadata_header: Vec<String>,
     // Keys and secrets of tokens are in files, since every user of the machine can see arguments.
     /// Requests need a bearer token, a JWT, that is for this audience; of several, for any of them
     #[arg(long, value_name = "NAME", conflicts_with = "actor_header")]

@@ -5,11 +5,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
 use cqrs_core::Dispatcher;
 use cqrs_core::app::{ProbeResult, Role};
+use cqrs_core::store::CustomMetadata;
 use cqrs_http::Options;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -64,7 +65,7 @@ impl Serving {
         }
     }
 
-    fn options(&self) -> Options {
+    fn options(&self) -> Result<Options, CliError> {
         let given = &self.arguments;
         let mut options = Options::new();
         if let Some(bytes) = given.max_body {
@@ -91,8 +92,29 @@ impl Serving {
         if given.event_feed == Some(true) {
             options = options.event_feed();
         }
-        options
+        for named in &given.metadata_header {
+            let (header, key) = metadata_header(named)?;
+            options = options.metadata_from_header(header, key);
+        }
+        Ok(options)
     }
+}
+
+/// A header and the key of its value, from `HEADER` or `HEADER=KEY`.
+fn metadata_header(named: &str) -> Result<(HeaderName, String), CliError> {
+    let invalid =
+        |problem: String| CliError::Invalid(format!("metadata_header `{named}`: {problem}"));
+    let (name, key) = match named.split_once('=') {
+        Some((name, key)) => (name, Some(key)),
+        None => (named, None),
+    };
+    let header: HeaderName = name
+        .parse()
+        .map_err(|_| invalid("that is no name of a header".to_owned()))?;
+    let key = key.unwrap_or(header.as_str()).to_owned();
+    let metadata = CustomMetadata::from([(&*key, "")]);
+    metadata.check().map_err(invalid)?;
+    Ok((header, key))
 }
 
 /// Whether the process works, and whether it can answer requests, for those who start and watch it.
@@ -120,7 +142,7 @@ pub(crate) async fn run(
     about: cqrs_openapi::Options,
 ) -> Result<(), CliError> {
     let arguments = &serving.arguments;
-    let options = find_senders(arguments, serving.options(), call, &serving.roles)?;
+    let options = find_senders(arguments, serving.options()?, call, &serving.roles)?;
     let metrics = match arguments.metrics_listen {
         Some(address) => Some(Metrics::begin(address).await?),
         None => None,

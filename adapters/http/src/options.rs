@@ -102,11 +102,12 @@ impl Options {
 
     /// Adds the value of a header to the [metadata](Self::metadata) of the commands, under this key, if a request has the
     /// header: for headers that the program or a proxy before it sets, such as `X-Request-Id`, or that clients may set.
-    pub fn metadata_from_header(self, header: HeaderName, key: &'static str) -> Self {
+    pub fn metadata_from_header(self, header: HeaderName, key: impl Into<String>) -> Self {
+        let key = key.into();
         self.metadata(move |head, _| {
             let value = head.headers.get(&header);
             let text = value.and_then(|value| value.to_str().ok());
-            text.map(|text| (key, text)).into_iter().collect()
+            text.map(|text| (key.as_str(), text)).into_iter().collect()
         })
     }
 

@@ -99,12 +99,12 @@ impl CustomMetadata {
         }
     }
 
-    /// Checks keys, values and sizes.
+    /// Checks keys, values and sizes, as a call does before its handler runs.
     ///
     /// # Errors
     /// What is wrong, with the key and the limit.
     #[inline]
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), String> {
         match &self.entries {
             None => Ok(()),
             Some(entries) => check(entries),

@@ -184,6 +184,24 @@ fn options_are_those_of_the_arguments_then_the_environment_then_the_file() {
 }
 
 #[test]
+fn headers_that_are_named_become_metadata() {
+    let program = Program::new();
+    program.write(
+        "shop.toml",
+        "store = 'shop.db'\nmetadata_header = ['X-Tenant=tenant', 'traceparent']\n",
+    );
+    let served = Served::start(&program, &["serve", "--config", "shop.toml"]);
+    let sent = "x-tenant: acme\r\nX-Other: 1\r\n";
+    let create = "/commands/CreateProduct";
+    let (status, receipt) = served.ask_with(sent, "POST", create, &product("P1", ""));
+    assert_eq!(status, 200, "{receipt}");
+    assert_eq!(served.stop(), Some(0));
+    let history = ["--store", "shop.db", "--json", "history"];
+    let event: Value = serde_json::from_str(&program.ok(&history)).expect("JSON");
+    assert_eq!(event["metadata"], json!({"tenant": "acme"}));
+}
+
+#[test]
 fn health_and_the_document_are_served_beside_the_messages() {
     let program = Program::new();
     let served = Served::start(&program, &["--store", "memory"]);
@@ -207,6 +225,14 @@ fn options_that_are_wrong_are_named_without_secrets() {
         ("listn = '127.0.0.1:1'", "unknown field `listn`"),
         ("listen = 'here'", "listen"),
         ("max_requests = -1", "max_requests"),
+        (
+            "metadata_header = ['x-tenant=']",
+            "\"\" is no key of metadata",
+        ),
+        (
+            "metadata_header = ['x tenant']",
+            "that is no name of a header",
+        ),
         ("as = 'king'", "there is no role `king`"),
         (
             "store = 'mysql://clerk:p4ssw0rd@host/x'",
