@@ -113,6 +113,9 @@ mod guides {
     #[doc = include_str!("../docs/guides/openapi.md")]
     mod openapi {}
 
+    #[doc = include_str!("../docs/guides/opentelemetry.md")]
+    mod opentelemetry {}
+
     #[doc = include_str!("../docs/guides/model.md")]
     mod model {}
 

@@ -42,4 +42,5 @@ pub use crate::dispatcher::{
 };
 pub use crate::model::{Edge, Field, Model, Node, NodeId, NodeKind, Verb, model};
 pub use crate::module::Module;
+pub use crate::trace_context::{TraceContext, set_trace_context};
 pub use crate::wiring::{BuildError, Problem, Role, Source};

@@ -31,6 +31,7 @@ guides! {
     metadata: "metadata.md",
     metrics: "metrics.md",
     openapi: "openapi.md",
+    opentelemetry: "opentelemetry.md",
     operations: "operations.md",
     operations_page: "operations-page.md",
     parking: "parking.md",

@@ -37,6 +37,7 @@ pub mod store;
 mod subscription;
 pub mod testing;
 mod trace;
+mod trace_context;
 mod upcast;
 pub mod views;
 mod wiring;

@@ -7,7 +7,7 @@ use syn::{Block, Expr, ExprClosure, Ident, ItemMod, Local, Macro, Pat, Stmt};
 
 use crate::support::sources::{parsed, root, rust_files};
 
-const FOLDERS: [&str; 15] = [
+const FOLDERS: [&str; 16] = [
     "cqrs-core",
     "cqrs-macros",
     "adapters/cli",
@@ -19,6 +19,7 @@ const FOLDERS: [&str; 15] = [
     "adapters/metrics",
     "adapters/openapi",
     "adapters/ops",
+    "adapters/otel",
     "adapters/postgres",
     "adapters/sqlite",
     "adapters/umadb",

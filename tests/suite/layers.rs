@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 20] = [
     &["registry"],
     &["upcast"],
     &["wiring"],
-    &["model", "trace"],
+    &["model", "trace", "trace_context"],
     &["subscription", "decision"],
     &["dispatcher"],
     &["testing"],

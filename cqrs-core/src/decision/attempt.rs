@@ -23,6 +23,7 @@ use crate::store::{
     EventLog, EventLogExt, EventQuery, Position, ReadRange, TagSlices,
 };
 use crate::trace;
+use crate::trace_context;
 
 /// Every kind of [`CommandError`] but a rejection.
 pub(crate) type InfraError = CommandError<Infallible>;
@@ -68,6 +69,7 @@ impl Decisions {
             return Err(self.refuse(invalid, options.id, Some(fingerprint)).await);
         }
         let span = trace::execute(slot.entry.message, slot.entry.name);
+        trace_context::continue_trace(&span, &options.metadata);
         let reaction = RunningReaction::current();
         let reserved = match (&reaction, options.id) {
             (Some(reaction), None) => Some(reaction.reserve_id(slot.entry.message, fingerprint)),
@@ -139,10 +141,11 @@ impl Decisions {
         {
             return Ok(Some(receipt));
         }
-        let metadata = if options.metadata.is_empty() && reaction.is_none() {
+        let is_plain = options.metadata.is_empty() && reaction.is_none();
+        let metadata = if is_plain && span.is_disabled() {
             CustomMetadata::default()
         } else {
-            metadata(options, reaction.as_ref())?
+            metadata(options, reaction.as_ref(), span)?
         };
         // Once per command, and before any of its events can reach a reaction.
         if let Some(reaction) = &reaction {
@@ -556,12 +559,14 @@ impl From<Invalid> for InfraError {
 fn metadata(
     options: &CallOptions,
     reaction: Option<&RunningReaction>,
+    span: &Span,
 ) -> Result<CustomMetadata, Invalid> {
     let mut metadata = options.metadata.clone();
     if let Some(reaction) = reaction {
         metadata.inherit(&reaction.metadata);
     }
     metadata.check().map_err(Invalid::new)?;
+    trace_context::inject(span, &mut metadata);
     Ok(metadata)
 }
 

@@ -1,9 +1,10 @@
+use tracing::Span;
 use uuid::Uuid;
 
 use super::reacting::ReservedId;
 use super::{CallOptions, RunningReaction};
 use crate::store::{Append, CustomMetadata, EventData};
-use crate::{CommandId, Timestamp};
+use crate::{CommandId, Timestamp, trace_context};
 
 /// The id of a call that appends an event without a handler, and what it belongs to. As for a command: the id
 /// that the caller has set; in a reaction, one that is the same whenever the reaction runs; or else a new one.
@@ -36,6 +37,8 @@ impl CallOrigin {
         if let Some(reaction) = &reaction {
             metadata.inherit(&reaction.metadata);
         }
+        // The call has no span of its own: what it records follows from the caller's.
+        trace_context::inject(&Span::current(), &mut metadata);
         let event = reaction.map(|reaction| (reaction.event, reaction.correlation));
         let (event, conversation) = event.unwrap_or((id.as_uuid(), id.as_uuid()));
         Self {

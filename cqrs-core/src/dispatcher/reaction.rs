@@ -12,6 +12,7 @@ use crate::subscription::{
     FailedEvent, Follower, HeldCheckpoint, Interruption, PageOutcome, Phase, SubscriptionPage,
 };
 use crate::trace;
+use crate::trace_context;
 
 /// A reaction, and the dispatcher to which it sends commands.
 #[derive(Clone)]
@@ -43,6 +44,7 @@ impl Reaction {
             dispatcher: &self.dispatcher,
         };
         let span = trace::react(self.entry.name, recorded);
+        trace_context::relate(&span, [recorded]);
         let reply = async {
             let replied = self.reply(recorded, &scope).instrument(span.clone());
             let outcome = replied.await;

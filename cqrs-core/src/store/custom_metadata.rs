@@ -41,6 +41,17 @@ impl CustomMetadata {
         Arc::make_mut(entries).insert(key.into(), value.into());
     }
 
+    /// Removes a key, and returns its value.
+    pub fn remove(&mut self, key: &str) -> Option<String> {
+        self.get(key)?;
+        let entries = Arc::make_mut(self.entries.as_mut()?);
+        let removed = entries.remove(key);
+        if entries.is_empty() {
+            self.entries = None;
+        }
+        removed
+    }
+
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.entries.as_ref()?.get(key).map(String::as_str)
@@ -206,6 +217,10 @@ mod tests {
         none.inherit(&event);
         assert_eq!(none, event);
         assert_eq!(event.get("locale"), Some("de"));
+        assert_eq!(none.remove("locale"), Some("de".to_owned()));
+        assert_eq!((none.remove("locale"), event.iter().count()), (None, 2));
+        none.remove("tenant");
+        assert!(none.is_empty());
     }
 
     #[test]

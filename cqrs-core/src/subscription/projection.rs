@@ -9,6 +9,7 @@ use super::{
 };
 use crate::store::{BoxFuture, Position, Recorded};
 use crate::trace;
+use crate::trace_context;
 
 /// Runs the folds of a projection on the pages of its subscription.
 pub(super) struct ProjectionRunner {
@@ -35,7 +36,9 @@ impl Follower for ProjectionRunner {
     }
 
     fn span(&self, subscription: &str, events: &[Arc<Recorded>]) -> Span {
-        trace::project(subscription, events)
+        let span = trace::project(subscription, events);
+        trace_context::relate(&span, events.iter().map(Arc::as_ref));
+        span
     }
 
     fn handle<'a>(

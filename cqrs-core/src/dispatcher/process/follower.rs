@@ -23,6 +23,7 @@ use crate::subscription::{
     Upkeep,
 };
 use crate::trace;
+use crate::trace_context;
 use crate::upcast::Conversions;
 
 /// Number of events that are handled between two commits.
@@ -285,7 +286,9 @@ impl Follower for ProcessFollower {
     }
 
     fn span(&self, subscription: &str, events: &[Arc<Recorded>]) -> Span {
-        trace::conduct(subscription, events)
+        let span = trace::conduct(subscription, events);
+        trace_context::relate(&span, events.iter().map(Arc::as_ref));
+        span
     }
 
     fn upkeep(&self) -> Option<&dyn Upkeep> {

@@ -209,6 +209,8 @@ impl Sender {
         let options = CallOptions {
             id: Some(command.id),
             actor,
+            // The span of the command continues the trace of the event.
+            metadata: command.origin.metadata.clone(),
             ..CallOptions::default()
         };
         let executed = inner.execute_erased(&*parsed, slot, Caller::Reaction, &options);
