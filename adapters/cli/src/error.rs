@@ -85,7 +85,9 @@ impl<E: Error + 'static> From<CommandError<E>> for CliError {
         match error {
             CommandError::Rejected(_) | CommandError::Denied(_) => Self::Refused(text),
             CommandError::Invalid(_) | CommandError::Unknown(_) => Self::Invalid(text),
-            CommandError::Conflict { .. } | CommandError::Failed(_) => Self::Failed(text),
+            CommandError::Conflict { .. }
+            | CommandError::Moved { .. }
+            | CommandError::Failed(_) => Self::Failed(text),
         }
     }
 }

@@ -19,6 +19,10 @@ pub(crate) fn of_command(error: CommandError<Rejected>, name: &str) -> Problem {
             let detail = "others changed the same data during each attempt: send the command again";
             Problem::new(StatusCode::CONFLICT, "conflict", detail).retry_after(SOON)
         }
+        CommandError::Moved { .. } => {
+            let status = StatusCode::PRECONDITION_FAILED;
+            Problem::new(status, "moved", error.to_string())
+        }
         CommandError::Invalid(_) if is_mismatch => {
             let detail =
                 "the `Idempotency-Key` was used before for another command, or with other fields";
@@ -105,10 +109,6 @@ fn failure(failure: &Failure) -> Problem {
         Failure::Busy { .. } => {
             let detail = "others are still deciding about the same data: nothing was done";
             unavailable("busy", detail)
-        }
-        Failure::Moved { .. } => {
-            let status = StatusCode::PRECONDITION_FAILED;
-            Problem::new(status, "moved", failure.to_string())
         }
         Failure::ShutDown => unavailable("shut-down", "the server is shut down: nothing was done"),
         Failure::NotInRole { role } => {

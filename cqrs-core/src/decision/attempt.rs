@@ -271,11 +271,10 @@ impl Decisions {
         }
         let page = self.store.read(query, range).await.map_err(Failure::from)?;
         match page.events.first() {
-            Some(event) => Err(Failure::Moved {
+            Some(event) => Err(CommandError::Moved {
                 at: event.position,
                 since,
-            }
-            .into()),
+            }),
             None => Ok(()),
         }
     }
@@ -625,6 +624,7 @@ fn trace_outcome(execute: &Span, outcome: &Result<Option<Receipt>, CommandError<
         Ok(None) => "refused",
         Err(CommandError::Rejected(never)) => match *never {},
         Err(CommandError::Conflict { .. }) => "conflict",
+        Err(CommandError::Moved { .. }) => "moved",
         Err(CommandError::Invalid(_)) => "invalid",
         Err(CommandError::Denied(_)) => "denied",
         Err(CommandError::Unknown(_)) => "unknown",

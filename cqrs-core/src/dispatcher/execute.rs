@@ -77,7 +77,7 @@ impl<'d, C> ExecuteCall<'d, C> {
 
     /// Carries the command out only if no event after this position concerns the aggregates that its handler takes: that
     /// of an earlier [`Receipt`], or of an [`Answer`](super::Answer) that the caller has seen. If there is one, the call
-    /// fails with [`Failure::Moved`]. The append checks it, too, so no event comes in between. A command that was
+    /// fails with [`CommandError::Moved`]. The append checks it, too, so no event comes in between. A command that was
     /// carried out before returns its first receipt.
     pub fn unchanged_since(mut self, position: Position) -> Self {
         self.options.unchanged_since = Some(position);

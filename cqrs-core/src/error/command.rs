@@ -19,6 +19,16 @@ pub enum CommandError<E = Rejected> {
         /// Number of decisions of the handler.
         attempts: u32,
     },
+    /// An event has concerned an aggregate of the command since the position that the caller has given with
+    /// [`unchanged_since`](crate::app::ExecuteCall::unchanged_since). Nothing was recorded. The same command with the same
+    /// position is refused again: look at the present state, and decide whether the command is still wanted.
+    #[error("the data of the command has changed at position {at}, after {since}")]
+    Moved {
+        /// The position of the first such event.
+        at: Position,
+        /// The position that the caller has given.
+        since: Position,
+    },
     /// The message is invalid, or its id was used for another message.
     #[error("invalid command: {0}")]
     Invalid(Invalid),
@@ -58,6 +68,7 @@ impl<E> CommandError<E> {
         match self {
             Self::Rejected(error) => CommandError::Rejected(replace(error)),
             Self::Conflict { at, attempts } => CommandError::Conflict { at, attempts },
+            Self::Moved { at, since } => CommandError::Moved { at, since },
             Self::Invalid(invalid) => CommandError::Invalid(invalid),
             Self::Denied(denied) => CommandError::Denied(denied),
             Self::Unknown(unknown) => CommandError::Unknown(unknown),

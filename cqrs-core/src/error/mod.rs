@@ -8,6 +8,7 @@
 //! fn status(error: &CommandError<Rejected>) -> u16 {
 //!     match error {
 //!         CommandError::Rejected(_) | CommandError::Conflict { .. } => 409,
+//!         CommandError::Moved { .. } => 412,
 //!         CommandError::Invalid(_) => 400,
 //!         CommandError::Denied(_) => 403,
 //!         CommandError::Unknown(_) => 404,
@@ -42,7 +43,7 @@ use std::time::Duration;
 
 use crate::CommandId;
 use crate::source::Source;
-use crate::store::{AppendError, Position, StoreError, Tags};
+use crate::store::{AppendError, StoreError, Tags};
 
 /// A failure, as opposed to a rejection by the domain.
 #[derive(thiserror::Error)]
@@ -140,16 +141,6 @@ pub enum Failure {
         limit: u32,
         /// The last reactions and the commands that they sent.
         chain: String,
-    },
-    /// An event has concerned an aggregate of the command since the position that the caller has given with
-    /// [`unchanged_since`](crate::app::ExecuteCall::unchanged_since). Nothing was recorded: look at the present state,
-    /// and decide whether the command is still wanted.
-    #[error("the data of the command has changed at position {at}, after {since}")]
-    Moved {
-        /// The position of the first such event.
-        at: Position,
-        /// The position that the caller has given.
-        since: Position,
     },
     /// This dispatcher has no handler for the message: its module is not among the dispatcher's.
     #[error("this dispatcher has no handler for `{message}`: {}", take_in(.elsewhere.as_ref()))]

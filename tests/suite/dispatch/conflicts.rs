@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cqrs_core::app::Builder;
 use cqrs_core::prelude::*;
+use cqrs_core::store::EventLogExt as _;
 use tokio::sync::Notify;
 
 use super::{Calls, module, services};
@@ -102,6 +103,30 @@ async fn a_conflict_is_returned_after_the_last_attempt() {
                 other => panic!("{other:?}"),
             }
         }
+    })
+    .await;
+}
+
+/// Not a failure, which somebody would be woken up for, nor a conflict, which the same command may overcome.
+#[tokio::test]
+async fn a_command_for_what_was_seen_is_refused_once_others_have_changed_it() {
+    on_each_with(module(), services, |app| async move {
+        let first = app.execute(Count { tally: 1 }).await.expect("counts");
+        app.execute(Count { tally: 2 }).await.expect("counts");
+        // What has happened to others does not matter.
+        let call = app.execute(Count { tally: 1 });
+        let second = call.unchanged_since(first.last()).await.expect("counts");
+        for _ in 0..2 {
+            let call = app.execute(Count { tally: 1 });
+            let refused = call.unchanged_since(first.last()).await;
+            let Err(CommandError::Moved { at, since }) = refused else {
+                panic!("{refused:?}");
+            };
+            assert_eq!((at, since), (second.last(), first.last()));
+        }
+        assert_eq!(app.state::<Tally>(&1).await.expect("reads").count, 2);
+        let head = app.log().head().await.expect("reads");
+        assert_eq!(head, second.last(), "nothing was recorded");
     })
     .await;
 }
