@@ -2,30 +2,41 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
-use reqwest::Client;
+use axum::body::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 
+use super::Kind;
 use crate::callers::{deposits_of, measure};
-use crate::domain::Deposit;
 use crate::load::{Load, Outcome};
 use crate::postgres::database::block_on;
 use crate::{Result, cargo};
 
+type Connection = Arc<Mutex<SendRequest<Full<Bytes>>>>;
+
 /// The outcome of callers with a connection each, and the most memory that the server has had, in MiB.
-pub fn run(load: Load, program: &Path) -> Result<(Outcome, f64)> {
+pub fn run(load: Load, program: &Path, kind: Kind) -> Result<(Outcome, f64)> {
     let folder = cargo::scratch()?;
-    let mut server = Server::start(program, &folder.path().join("served.db"))?;
+    let mut server = Server::start(program, kind, &folder.path().join("served.db"))?;
     let address = server.address()?;
     let outcome = block_on(async {
-        let client = Client::builder().no_proxy().build()?;
-        let url = format!("http://{address}/commands/Deposit");
-        measure(numbered(load), move |(key, deposit)| {
-            let request = client.post(&url).header("idempotency-key", key);
-            let request = request.json(&deposit);
-            async move {
-                let answer = request.send().await?.error_for_status()?;
-                answer.bytes().await?;
+        let requests = requests(load, &address).await?;
+        measure(requests, async |(connection, request)| {
+            let mut connection = connection.lock().await;
+            let answer = connection.send_request(request).await?;
+            let status = answer.status();
+            let body = answer.into_body().collect().await?;
+            if status.is_success() {
                 Ok(())
+            } else {
+                Err(format!("{status}: {:?}", body.to_bytes()).into())
             }
         })
         .await
@@ -33,25 +44,39 @@ pub fn run(load: Load, program: &Path) -> Result<(Outcome, f64)> {
     Ok((outcome, server.most_memory()?))
 }
 
-/// The commands of each caller, with their keys.
-fn numbered(load: Load) -> Vec<Vec<(String, Deposit)>> {
-    let callers = deposits_of(load).into_iter().enumerate();
-    callers
-        .map(|(caller, deposits)| {
-            let deposits = deposits.into_iter().enumerate();
-            deposits
-                .map(|(number, deposit)| (format!("{caller}-{number}"), deposit))
-                .collect()
-        })
-        .collect()
+/// The requests of each caller, on its connection.
+async fn requests(
+    load: Load,
+    address: &str,
+) -> Result<Vec<Vec<(Connection, Request<Full<Bytes>>)>>> {
+    let mut callers = Vec::new();
+    for (caller, deposits) in deposits_of(load).into_iter().enumerate() {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let (connection, driver) = handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(driver);
+        let connection = Arc::new(Mutex::new(connection));
+        let mut requests = Vec::new();
+        for (number, deposit) in deposits.into_iter().enumerate() {
+            let request = Request::post("/commands/Deposit")
+                .header(HOST, address)
+                .header(CONTENT_TYPE, "application/json")
+                .header("idempotency-key", format!("{caller}-{number}"));
+            let request = request.body(Full::from(serde_json::to_vec(&deposit)?))?;
+            requests.push((connection.clone(), request));
+        }
+        callers.push(requests);
+    }
+    Ok(callers)
 }
 
 /// Ends with this.
 struct Server(Child);
 
 impl Server {
-    fn start(program: &Path, file: &Path) -> Result<Self> {
+    fn start(program: &Path, kind: Kind, file: &Path) -> Result<Self> {
         let child = Command::new(program)
+            .arg(kind.name())
             .arg(file)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -17,6 +17,25 @@ const CALLERS: [u32; 3] = [1, 64, 256];
 
 const RUNS: usize = 3;
 
+/// What is served.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// The commands of this framework.
+    Ours,
+    /// A function of axum that does nothing, which is what HTTP costs.
+    Bare,
+}
+
+impl Kind {
+    /// The argument of the served program.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Bare => "bare",
+        }
+    }
+}
+
 pub fn run(args: &Args, report: &mut Report) -> Result<()> {
     let folder = cargo::build("", Profile::Release, &["--bin", "served"])?;
     let program = folder.join("served");
@@ -27,13 +46,14 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
             aggregates: if args.quick { 400 } else { 1_000 },
             callers,
         };
-        let [mut inside, mut served] = [false, true].map(|_| Measured::default());
+        let [mut inside, mut served, mut bare] = [(); 3].map(|()| Measured::default());
         let mut memory = Runs::default();
         for _ in 0..RUNS {
             inside.push(ours::run(load)?);
-            let (outcome, mebibytes) = caller::run(load, &program)?;
+            let (outcome, mebibytes) = caller::run(load, &program, Kind::Ours)?;
             served.push(outcome);
             memory.push(mebibytes);
+            bare.push(caller::run(load, &program, Kind::Bare)?.0);
         }
         let floor = inside.per_second.median();
         if callers == 256 {
@@ -46,6 +66,7 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
         for (who, it) in [
             ("in the process", inside),
             ("over HTTP/1.1, from another process", served),
+            ("a function of axum that does nothing, over HTTP/1.1", bare),
         ] {
             let row = Row::new(&workload, who, "commands/s", it.per_second);
             report.row(row.latency(it.p50, it.p99).against("in the process", floor));
@@ -55,8 +76,9 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
     }
     report.note(
         "execute on SQLite, served: `wired-cqrs-http` with its defaults on loopback, in a process of its own; the commands of \
-         `execute on SQLite` as JSON, each with an Idempotency-Key, a connection for each caller, by reqwest in the measuring \
-         process, which shares the two cores with the server.",
+         `execute on SQLite` as JSON, each with an Idempotency-Key, a connection for each caller, by hyper in the measuring \
+         process, which shares the two cores with the server. The function of axum takes the same JSON and returns the JSON of a \
+         receipt.",
     );
     Ok(())
 }
