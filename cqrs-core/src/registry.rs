@@ -309,6 +309,7 @@ pub struct HandlerEntry<M: ?Sized> {
     pub(crate) docs: &'static str,
     /// The place of the function.
     pub(crate) source: Source,
+    pub(crate) is_async: bool,
     /// The function's inputs, without the message.
     pub(crate) inputs: fn() -> Vec<Input>,
     /// The wire names of the events that a command handler may return.
@@ -340,6 +341,7 @@ impl HandlerEntry<dyn ErasedCommand> {
             message: <H::Command as Command>::NAME,
             docs: "",
             source: H::SOURCE,
+            is_async: H::IS_ASYNC,
             inputs: H::inputs,
             emits: H::emits,
             type_id: TypeId::of::<H::Command>,
@@ -360,6 +362,7 @@ impl HandlerEntry<dyn ErasedQuery> {
             message: <H::Query as Query>::NAME,
             docs: "",
             source: H::SOURCE,
+            is_async: H::IS_ASYNC,
             inputs: H::inputs,
             emits: Vec::new,
             type_id: TypeId::of::<H::Query>,

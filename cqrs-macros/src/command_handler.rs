@@ -88,6 +88,7 @@ impl ToTokens for CommandHandlerItem {
         let Function { ident, message, .. } = &self.0;
         let inputs = self.inputs();
         let decide = self.decide(&inputs);
+        let is_async = self.0.is_async;
         let name = self.0.name();
         let (source, docs) = (source::of(ident), source::with_docs(&self.0.docs));
         let output = &self.0.output;
@@ -105,6 +106,7 @@ impl ToTokens for CommandHandlerItem {
                 type Command = #message;
                 const NAME: &'static __cqrs::str = #name;
                 const SOURCE: __cqrs::Source = #source;
+                const IS_ASYNC: __cqrs::bool = #is_async;
 
                 fn inputs() -> __cqrs::Vec<__cqrs::Input> {
                     __cqrs::Vec::from([#(#inputs::describe()),*])

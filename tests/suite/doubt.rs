@@ -43,10 +43,8 @@ impl Hooks<dyn EventLog> for Lost {
         append: Append,
     ) -> BoxFuture<'a, Result<Appended, AppendError>> {
         Box::pin(async {
-            let appended = store.append(append).await?;
-            if !self.0.load(Ordering::SeqCst) {
-                return Ok(appended);
-            }
+            store.append(append).await?;
+            self.0.store(true, Ordering::SeqCst);
             Err(AppendError::Indeterminate {
                 reason: "lost".into(),
             })
@@ -58,9 +56,7 @@ impl Hooks<dyn EventLog> for Lost {
         store: &'a dyn EventLog,
         id: CommandId,
     ) -> BoxFuture<'a, Result<Option<StoredCommand>, StoreError>> {
-        // The first look, before the decision, is at a store that is there.
-        let is_lost = self.0.swap(true, Ordering::SeqCst);
-        if !is_lost {
+        if !self.0.load(Ordering::SeqCst) {
             return store.command(id);
         }
         Box::pin(ready(Err(StoreError::Unavailable {

@@ -1,9 +1,13 @@
 //! Commands are processed once: the same id again has no effect, and another body is an error.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use cqrs_core::prelude::*;
-use cqrs_core::store::EventQuery;
+use cqrs_core::store::{BoxFuture, EventLog, EventQuery, StoreError, StoredCommand};
 
 use crate::dispatch::{Call, CountCalls, Pay, Purse, module, pay_of, services};
+use crate::support::decorated::{Decorated, Hooks};
 use crate::support::race;
 use crate::support::stores::on_each_with;
 
@@ -141,4 +145,60 @@ async fn an_id_is_known_after_a_restart() {
         .await
         .expect_err("is another body");
     assert!(matches!(error, CommandError::Invalid(_)), "{error:?}");
+}
+
+/// A log whose lookups of commands are counted.
+#[derive(Default)]
+struct Lookups(AtomicUsize);
+
+impl Hooks<dyn EventLog> for Lookups {
+    fn command<'a>(
+        &'a self,
+        store: &'a dyn EventLog,
+        id: CommandId,
+    ) -> BoxFuture<'a, Result<Option<StoredCommand>, StoreError>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        store.command(id)
+    }
+}
+
+/// The append finds the earlier sending of any other command.
+#[tokio::test]
+async fn commands_are_looked_up_before_handlers_with_effects_and_after_rejections() {
+    on_each_with(module(), services, |app| async move {
+        let log = Arc::new(Decorated {
+            store: app.log().clone(),
+            hooks: Lookups::default(),
+        });
+        let views = app.views().expect("it has views").clone();
+        let builder = Dispatcher::builder().module(module());
+        let builder = services(builder).log(log.clone()).views(views);
+        let counted = builder.build().await.expect("builds");
+        let lookups = || log.hooks.0.swap(0, Ordering::SeqCst);
+
+        let id = CommandId::new();
+        let first = counted.execute(pay_of(70)).id(id).await.expect("pays");
+        assert_eq!((first.replayed(), lookups()), (false, 0));
+        // The purse has been paid from, so the handler rejects it.
+        let again = counted.execute(pay_of(70)).id(id).await.expect("is known");
+        assert_eq!((again.replayed(), lookups()), (true, 1));
+        let rejected = counted.execute(pay_of(70)).id(CommandId::new()).await;
+        assert!(
+            matches!(rejected, Err(CommandError::Rejected(_))),
+            "{rejected:?}"
+        );
+        assert_eq!(lookups(), 1);
+
+        let id = CommandId::new();
+        for (is_again, calls) in [(false, 1), (true, 1)] {
+            let receipt = counted
+                .execute(Call { number: 1 })
+                .id(id)
+                .await
+                .expect("calls");
+            assert_eq!((receipt.replayed(), lookups()), (is_again, 1));
+            assert_eq!(counted.query(CountCalls {}).await.expect("answers"), calls);
+        }
+    })
+    .await;
 }

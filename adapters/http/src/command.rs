@@ -6,7 +6,6 @@ use axum::extract::{RawPathParams, Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use cqrs_core::CommandId;
 
 use crate::gateway::{Gateway, name_in};
 use crate::headers::{LOG_POSITION, command_id, unchanged_since};
@@ -35,9 +34,11 @@ pub(crate) async fn answer(
     // Not while the body comes, so that slow senders do not keep others out.
     let _permit = gateway.requests.take()?;
     let _running = given_id.map(|id| gateway.running.begin(id)).transpose()?;
-    let id = given_id.unwrap_or_else(CommandId::new);
     let mut call = gateway.dispatcher.execute_json(&name, &body);
-    call = call.id(id).timeout(limits.timeout).with_metadata(metadata);
+    call = call.timeout(limits.timeout).with_metadata(metadata);
+    if let Some(id) = given_id {
+        call = call.id(id);
+    }
     if let Some(position) = unchanged_since {
         call = call.unchanged_since(position);
     }

@@ -113,9 +113,43 @@ impl Decisions {
         invalid.into()
     }
 
+    /// Decides, unless the command was sent before. Returns `None` if the handler returned an error.
+    async fn decide(
+        &self,
+        command: &dyn ErasedCommand,
+        fingerprint: u64,
+        slot: &CommandSlot,
+        call: Call<'_>,
+        span: &Span,
+    ) -> Result<Option<Receipt>, InfraError> {
+        let given_id = call.given_id;
+        // Only an id that is given can be recorded already; a new one needs no lookup.
+        let sent_before = async || match given_id {
+            Some(id) => self.processed(id, fingerprint).await,
+            None => Ok(None),
+        };
+        // Commands are seldom sent again. If one is, the append finds the first, so this lookup is only for handlers
+        // with effects of their own, which should not have them twice. An event is delivered again to a reaction even more
+        // seldom.
+        if slot.may_have_effects
+            && call.options.id.is_some()
+            && let Some(receipt) = sent_before().await?
+        {
+            return Ok(Some(receipt));
+        }
+        let decided = self.decide_anew(command, fingerprint, slot, call, span);
+        match decided.await {
+            Ok(Some(receipt)) => Ok(Some(receipt)),
+            // The handler may have rejected the effect of an earlier sending: the product exists already because this
+            // very command has created it.
+            Ok(None) => sent_before().await,
+            Err(error) => found_or(error, sent_before().await),
+        }
+    }
+
     /// Loads, decides and appends, and repeats that after each conflict. Returns `None` if the
     /// handler returned an error.
-    async fn decide(
+    async fn decide_anew(
         &self,
         command: &dyn ErasedCommand,
         fingerprint: u64,
@@ -130,17 +164,6 @@ impl Decisions {
             options,
         } = call;
         let id = given_id.unwrap_or_else(|| CommandId::assigned(time));
-        // Only an id that is given can be recorded already; a new one needs no lookup.
-        let sent_before = async || match given_id {
-            Some(id) => self.processed(id, fingerprint).await,
-            None => Ok(None),
-        };
-        // An event is seldom delivered to a reaction again. If it is, the append finds the command.
-        if options.id.is_some()
-            && let Some(receipt) = sent_before().await?
-        {
-            return Ok(Some(receipt));
-        }
         let is_plain = options.metadata.is_empty() && reaction.is_none();
         let metadata = if is_plain && span.is_disabled() {
             CustomMetadata::default()
@@ -191,28 +214,18 @@ impl Decisions {
             {
                 self.bring_up_to_date(&mut loaded, slot).await?;
             }
-            if let Some(since) = options.unchanged_since
+            if let Some(since) = options.unchanged_since {
                 // Boxed, so that the rare case does not enlarge the future of every command.
-                && let Err(error) = Box::pin(self.check_unchanged(&loaded, since)).await
-            {
-                drop(loaded);
-                return found_or(error, sent_before().await);
+                Box::pin(self.check_unchanged(&loaded, since)).await?;
             }
             let (at, is_reloaded) = match attempt.run(attempts, &mut loaded).await {
                 Ok(AttemptOutcome::Recorded(appended)) => {
                     span.record("attempts", attempts);
                     return Ok(Some(self.receipt(id, appended, attempt.slices)));
                 }
-                // An earlier sending of this command may have been recorded since the first lookup,
-                // and the handler may have rejected its effect: the product exists already because
-                // this very command has created it.
-                Ok(AttemptOutcome::Refused) => return sent_before().await,
+                Ok(AttemptOutcome::Refused) => return Ok(None),
                 Ok(AttemptOutcome::Superseded { at, is_reloaded }) => (at, is_reloaded),
-                Err(error) => {
-                    // Ends the turns, so that the next decision does not wait for this lookup.
-                    drop(loaded);
-                    return found_or(error, sent_before().await);
-                }
+                Err(error) => return Err(error),
             };
             if attempts >= limit {
                 span.record("attempts", attempts);

@@ -65,6 +65,8 @@ pub(crate) struct CommandSlot {
     pub(crate) entry: &'static CommandHandlerEntry,
     /// The services, by the place of the handler's input. `None` for other inputs.
     pub(crate) services: Box<[Option<ErasedService>]>,
+    /// Whether it may do more than decide, as an async function, or one that takes a service or a transaction.
+    pub(crate) may_have_effects: bool,
     pub(crate) takes_transaction: bool,
     /// Whether it records statements, in `Writes`.
     pub(crate) takes_writes: bool,

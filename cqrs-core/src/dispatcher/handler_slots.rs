@@ -22,6 +22,7 @@ pub(super) fn command_slots(
         let slot = CommandSlot {
             entry,
             services: services.resolve(&inputs),
+            may_have_effects: entry.is_async || !inputs.iter().all(Input::is_free_of_effects),
             takes_transaction: inputs.iter().any(Input::is_transaction),
             takes_writes: inputs.iter().any(Input::is_writes),
         };

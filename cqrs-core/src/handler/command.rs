@@ -17,6 +17,8 @@ pub trait CommandHandler: 'static {
     const NAME: &'static str;
     /// The place of the function in the source.
     const SOURCE: Source;
+    /// Whether the function is `async`.
+    const IS_ASYNC: bool;
 
     /// The function's inputs, without the command.
     fn inputs() -> Vec<Input>;

@@ -50,6 +50,14 @@ impl Input {
             kind: InputKind::Builtin,
         }
     }
+
+    /// Whether it can only be read, or recorded with the events, so that a function has no other effects through it.
+    pub(crate) fn is_free_of_effects(&self) -> bool {
+        matches!(
+            self.kind,
+            InputKind::Aggregate(_) | InputKind::Context | InputKind::Writes(_)
+        )
+    }
 }
 
 /// The kinds of input.

@@ -16,6 +16,7 @@ const _: () = {
             line: __cqrs::line!(),
             module: __cqrs::module_path!(),
         };
+        const IS_ASYNC: __cqrs::bool = true;
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::Vec::from([
                 <Account as __cqrs::Borrowed<

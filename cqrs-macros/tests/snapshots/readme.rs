@@ -17,6 +17,7 @@ const _: () = {
             line: __cqrs::line!(),
             module: __cqrs::module_path!(),
         };
+        const IS_ASYNC: __cqrs::bool = false;
         fn inputs() -> __cqrs::Vec<__cqrs::Input> {
             __cqrs::Vec::from([
                 <Product as __cqrs::Borrowed<
