@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use cqrs_core::store::{
     Attendance, BoxFuture, Claim, Division, Epoch, Halt, HaltKind, KeyRelease, ParkedKey,
     Relocation, Roster, Shard, ShardState, ShardStore, SkippedEvent, StoreError, WorkerId,
@@ -6,7 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use crate::Postgres;
-use crate::dialect::decode_key;
+use crate::dialect::{decode_key, encode_key};
 use crate::fault::Fault;
 use crate::row;
 use crate::shard_rows::{PAUSED, STOPPED, epoch, parked_key, roster, time};
@@ -184,6 +186,7 @@ impl ShardStore for Postgres {
                 from,
                 to,
                 skipped,
+                keys,
             } = relocation;
             let [first, last] = row::slices(shard.slices);
             let from = from.map(|from| from.get().cast_signed());
@@ -192,14 +195,11 @@ impl ShardStore for Postgres {
                 .last_event
                 .map(|event| (event.id.as_uuid(), event.position.get().cast_signed()))
                 .unzip();
-            let skipped_positions: Vec<i64> =
-                skipped.iter().map(|it| row::number(it.position)).collect();
-            let reasons: Vec<_> = skipped
-                .iter()
-                .map(|it| row::without_nul(&it.reason))
-                .collect();
-            let times: Vec<i64> = skipped.iter().map(|it| it.time.as_microsecond()).collect();
-            let keys: Vec<_> = skipped.iter().map(parking::skipped_key).collect();
+            let skipped = skipped.as_ref();
+            let mut keys: Vec<_> = keys.iter().map(|key| encode_key(key)).collect();
+            if keys.is_empty() {
+                keys.push(Cow::default());
+            }
             let params: [&(dyn ToSql + Sync); 11] = [
                 &shard.subscription,
                 &first,
@@ -208,9 +208,9 @@ impl ShardStore for Postgres {
                 &position,
                 &event,
                 &event_position,
-                &skipped_positions,
-                &reasons,
-                &times,
+                &skipped.map(|event| row::number(event.position)),
+                &skipped.map(|event| row::without_nul(&event.reason)),
+                &skipped.map(|event| event.time.as_microsecond()),
                 &keys,
             ];
             let statement = &self.shared().sql.relocate_checkpoint;

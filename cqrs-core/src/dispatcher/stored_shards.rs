@@ -109,28 +109,20 @@ impl StoredShards<'_> {
     pub(super) async fn skip_next(
         &self,
         next: UnhandledEvent,
-        skipped: &SkippedEvent,
+        skipped: SkippedEvent,
     ) -> Result<bool, OperationError> {
         let UnhandledEvent {
             state,
             event,
             selection,
         } = next;
-        let mut all = vec![skipped.clone()];
         // Others may have handled it, and are to send the commands that it caused.
-        if let Some(partition) = self.progress.partition().filter(|it| it.each) {
-            all = partition
-                .ids(&event)
-                .filter(|id| {
-                    let selection = selection.as_ref();
-                    selection.is_none_or(|it| it.has_id(id, event.position))
-                })
-                .map(|id| SkippedEvent {
-                    key: Some(id.to_owned()),
-                    ..skipped.clone()
-                })
-                .collect();
-        }
+        let partition = self.progress.partition().filter(|it| it.each);
+        let ids = partition.iter().flat_map(|partition| partition.ids(&event));
+        let own = ids.filter(|id| {
+            let selection = selection.as_ref();
+            selection.is_none_or(|it| it.has_id(id, event.position))
+        });
         let relocation = Relocation {
             shard: state.shard,
             from: state.checkpoint.map(|checkpoint| checkpoint.position),
@@ -138,7 +130,8 @@ impl StoredShards<'_> {
                 position: event.position,
                 last_event: Some(LastEvent::from(&*event)),
             },
-            skipped: all,
+            skipped: Some(skipped),
+            keys: own.map(str::to_owned).collect(),
         };
         Ok(self.store.relocate(relocation).await?)
     }

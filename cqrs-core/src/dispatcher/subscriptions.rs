@@ -227,7 +227,7 @@ impl Subscriptions<'_> {
             }
             let mut is_complete = true;
             for next in found {
-                if shards.skip_next(next, &skipped).await? {
+                if shards.skip_next(next, skipped.clone()).await? {
                     is_moved = true;
                 } else {
                     is_complete = false;
@@ -284,7 +284,8 @@ impl Subscriptions<'_> {
                     shard: state.shard.clone(),
                     from: checkpoint.map(|checkpoint| checkpoint.position),
                     to: back,
-                    skipped: Vec::new(),
+                    skipped: None,
+                    keys: Vec::new(),
                 };
                 if !shards.store.relocate(relocation).await? {
                     is_complete = false;

@@ -34,8 +34,10 @@ pub struct Relocation {
     pub from: Option<Position>,
     /// The new checkpoint.
     pub to: Checkpoint,
-    /// The event that is skipped by the move, for each key for which it is. Empty if it skips none.
-    pub skipped: Vec<SkippedEvent>,
+    /// The event that is skipped by the move, without a key. `None` if it skips none.
+    pub skipped: Option<SkippedEvent>,
+    /// The keys for which alone it is skipped. Empty if an event belongs to one key at most.
+    pub keys: Vec<String>,
 }
 
 /// An event that a subscription has skipped, by the decision of an operator.
@@ -49,6 +51,23 @@ pub struct SkippedEvent {
     pub reason: String,
     /// Time of the decision, with the precision of a microsecond.
     pub time: Timestamp,
+}
+
+impl Relocation {
+    /// The skipped event as it is recorded: for each key, or once without one.
+    pub fn skips(&self) -> Vec<SkippedEvent> {
+        let Some(event) = &self.skipped else {
+            return Vec::new();
+        };
+        if self.keys.is_empty() {
+            return vec![event.clone()];
+        }
+        let keys = self.keys.iter().map(|key| SkippedEvent {
+            key: Some(key.clone()),
+            ..event.clone()
+        });
+        keys.collect()
+    }
 }
 
 impl Halt {

@@ -237,11 +237,9 @@ impl ShardTable {
     }
 
     pub(super) fn relocate(&mut self, relocation: Relocation) -> bool {
+        let skips = relocation.skips();
         let Relocation {
-            shard,
-            from,
-            to,
-            skipped,
+            shard, from, to, ..
         } = relocation;
         let Some(stored) = self.stored(&shard) else {
             return false;
@@ -252,9 +250,9 @@ impl ShardTable {
         stored.checkpoint = Some(to);
         stored.epoch = stored.epoch.next();
         stored.halt = stored.halt.take().and_then(Halt::after_stop);
-        if !skipped.is_empty() {
+        if !skips.is_empty() {
             let all = self.skipped.entry(shard.subscription).or_default();
-            all.extend(skipped);
+            all.extend(skips);
             return true;
         }
         stored.ahead.clear();

@@ -591,7 +591,8 @@ impl VersionStore for FaultyViews {
                         from: state.checkpoint.map(|checkpoint| checkpoint.position),
                         to: Position::START.into(),
                         shard: state.shard,
-                        skipped: Vec::new(),
+                        skipped: None,
+                        keys: Vec::new(),
                     };
                     self.data.relocate(back).await?;
                 }

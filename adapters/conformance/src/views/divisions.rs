@@ -126,7 +126,8 @@ pub async fn v2_a_division_fences_former_owners<F: ViewFixture>(fixture: &F) -> 
                 shard: whole(),
                 from,
                 to: checkpoint(1),
-                skipped: Vec::new(),
+                skipped: None,
+                keys: Vec::new(),
             };
             let is_moved = first.relocate(relocation).await.expect("decided");
             assert!(!is_moved, "V2: the former shard is moved from {from:?}");

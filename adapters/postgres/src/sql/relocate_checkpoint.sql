@@ -1,6 +1,6 @@
 -- Moves the checkpoint of a shard from $4 to $5, $6, $7, raises its epoch, and ends a halt other than a
--- pause. Records the events $8 as skipped, for the reasons $9 at $10 and the keys $11. Without one, nothing is
--- ahead of the new checkpoint, and no key is parked after it. Returns a row if the checkpoint was there.
+-- pause. Records the event $8 as skipped, for the reason $9 at $10, once for each of the keys $11. Without one, nothing
+-- is ahead of the new checkpoint, and no key is parked after it. Returns a row if the checkpoint was there.
 WITH moved AS (
     UPDATE cqrs.checkpoints
     SET
@@ -11,7 +11,7 @@ WITH moved AS (
         halt_reason = CASE WHEN halt = 'paused' THEN halt_reason END,
         halt_since = CASE WHEN halt = 'paused' THEN halt_since END,
         halt_position = NULL,
-        ahead = CASE WHEN cardinality($8::bigint[]) > 0 THEN ahead END
+        ahead = CASE WHEN $8::bigint IS NOT NULL THEN ahead END
     WHERE subscription = $1 AND first_slice = $2 AND last_slice = $3
         AND position IS NOT DISTINCT FROM $4::bigint
     RETURNING 1
@@ -33,14 +33,13 @@ WITH moved AS (
     SELECT FROM inserted
 ), unparked AS (
     DELETE FROM cqrs.parked_keys
-    WHERE cardinality($8::bigint[]) = 0 AND EXISTS (SELECT FROM done)
+    WHERE $8::bigint IS NULL AND EXISTS (SELECT FROM done)
         AND subscription = $1 AND slice BETWEEN $2 AND $3 AND parked_keys.position > $5::bigint
 ), recorded AS (
     INSERT INTO cqrs.skipped_events (subscription, position, reason, time, key)
-    SELECT $1, skipped.position, skipped.reason, skipped.time, skipped.key
-    FROM unnest($8::bigint[], $9::text[], $10::bigint[], $11::text[])
-        AS skipped (position, reason, time, key)
-    WHERE EXISTS (SELECT FROM done)
+    SELECT $1, $8::bigint, $9::text, $10::bigint, skipped.key
+    FROM unnest($11::text[]) AS skipped (key)
+    WHERE $8::bigint IS NOT NULL AND EXISTS (SELECT FROM done)
     ON CONFLICT DO NOTHING
 )
 SELECT 1 FROM done

@@ -1,9 +1,7 @@
 //! Parked keys: their changes in a commit, and their release.
 
-use std::borrow::Cow;
-
 use cqrs_core::Position;
-use cqrs_core::store::{KeyRelease, ParkedChange, ParkedKey, SkippedEvent, Slices, ViewBatch};
+use cqrs_core::store::{KeyRelease, ParkedChange, ParkedKey, Slices, ViewBatch};
 use tokio_postgres::types::ToSql;
 
 use crate::dialect::encode_key;
@@ -92,11 +90,6 @@ pub(crate) async fn release(shared: &Shared, release: &KeyRelease) -> Result<u64
     }
 }
 
-/// The key of an event that is skipped, as it is stored.
-pub(crate) fn skipped_key(skipped: &SkippedEvent) -> Cow<'_, str> {
-    skipped.key.as_deref().map(encode_key).unwrap_or_default()
-}
-
 async fn attempt_to(shared: &Shared, release: &KeyRelease) -> Result<u64, Fault> {
     let sql = &shared.sql;
     let client = shared.pool.get().await?;
@@ -110,13 +103,14 @@ async fn attempt_to(shared: &Shared, release: &KeyRelease) -> Result<u64, Fault>
     transaction.query(&lock, &[&release.subscription]).await?;
     let key = release.key.as_deref().map(encode_key);
     let skipped = release.skipped.as_ref();
+    let skipped_key = skipped.and_then(|event| event.key.as_deref());
     let params: [&(dyn ToSql + Sync); 6] = [
         &release.subscription,
         &key,
         &skipped.map(|event| row::number(event.position)),
         &skipped.map(|event| row::without_nul(&event.reason)),
         &skipped.map(|event| event.time.as_microsecond()),
-        &skipped.map(skipped_key).unwrap_or_default(),
+        &skipped_key.map(encode_key).unwrap_or_default(),
     ];
     let row = transaction.query_one(&mark, &params).await?;
     let released: i64 = row.try_get(0)?;

@@ -225,6 +225,7 @@ pub(crate) fn relocate(conn: &Connection, relocation: &Relocation) -> Result<boo
         from,
         to,
         skipped,
+        ..
     } = relocation;
     let (first, last) = (shard.slices.first(), shard.slices.last());
     if from.is_none() {
@@ -241,18 +242,18 @@ pub(crate) fn relocate(conn: &Connection, relocation: &Relocation) -> Result<boo
         last_event.as_ref().map(|id| &id.as_bytes()[..]),
         to.last_event
             .map(|event| event.position.get().cast_signed()),
-        !skipped.is_empty(),
+        skipped.is_some(),
     ))?;
     if moved == 0 {
         return Ok(false);
     }
-    if skipped.is_empty() {
+    if skipped.is_none() {
         let values = (&shard.subscription, first, last, row::number(to.position));
         conn.prepare_cached(sql::DELETE_PARKED_AFTER)?
             .execute(values)?;
     }
-    for event in skipped {
-        insert_skipped(conn, &shard.subscription, event)?;
+    for event in relocation.skips() {
+        insert_skipped(conn, &shard.subscription, &event)?;
     }
     Ok(true)
 }
