@@ -315,6 +315,10 @@ impl AggregateItem {
             fn size(&self) -> __cqrs::usize {
                 __cqrs::Probe::<Self>::new().size(self)
             }
+
+            fn json(&self) -> __cqrs::Option<__cqrs::Value> {
+                __cqrs::Probe::<Self>::new().json(self)
+            }
         }
     }
 }
@@ -329,6 +333,7 @@ impl ToTokens for AggregateItem {
         } = self;
         let was = earlier_name::constant(was.as_deref());
         let (id, tags) = (self.id.ty(), self.id.tags(name, &code!(id)));
+        let keys = self.id.keys();
         let storage = self.storage;
         let (events, arms, keep) = (self.events(), self.arms(), self.keep());
         let reads_recorded = self.reads_recorded();
@@ -356,6 +361,7 @@ impl ToTokens for AggregateItem {
                 const NAME: &'static __cqrs::str = #name;
                 #was
                 const EVENTS: &'static [&'static __cqrs::str] = &[#(#events),*];
+                #keys
                 const STORAGE: __cqrs::Storage = __cqrs::Storage::#storage;
                 const READS_RECORDED: __cqrs::bool = #reads_recorded;
                 #permission

@@ -83,6 +83,15 @@ impl Identity {
         }
     }
 
+    /// The names of several ids in tags. That of one is the aggregate's.
+    pub fn keys(&self) -> Option<TokenStream> {
+        let Self::Several(keys) = self else {
+            return None;
+        };
+        let names = keys.iter().map(|key| &key.name);
+        Some(code!(const KEYS: &'static [&'static __cqrs::str] = &[#(#names),*];))
+    }
+
     /// The tags of the aggregate, of which `id` is the id.
     pub fn tags(&self, name: &str, id: &TokenStream) -> TokenStream {
         match self {

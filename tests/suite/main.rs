@@ -56,6 +56,7 @@ mod destructors;
 mod first_loads;
 mod floats;
 mod golden;
+mod named_states;
 mod namesakes;
 mod readable;
 mod registered;

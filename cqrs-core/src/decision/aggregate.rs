@@ -1,6 +1,8 @@
 use std::mem::size_of_val;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde_json::Value;
+
 use crate::Timestamp;
 use crate::error::{Error, Failure};
 use crate::handler::{AggregateType, AnyState};
@@ -110,6 +112,14 @@ impl AggregateState {
     pub(super) fn size(&self) -> usize {
         let Some(state) = &self.state else { return 0 };
         catch_unwind(AssertUnwindSafe(|| state.size())).unwrap_or_else(|_| size_of_val(&**state))
+    }
+
+    /// The state as JSON, if its type is `Serialize`.
+    pub(super) fn json(&self) -> Result<Option<Value>, Failure> {
+        let Some(state) = &self.state else {
+            return Ok(None);
+        };
+        guarded(|| self.method("serialize"), || state.json())
     }
 
     /// The lowest time that the next event can have.

@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use hashbrown::HashSet;
+use serde_json::Value;
 
 use super::aggregate_key::AggregateKey;
 use super::events_to_fold::EventsToFold;
@@ -7,8 +10,9 @@ use super::loaded::Loaded;
 use super::{CommandSlot, Decisions, nesting};
 use crate::error::Failure;
 use crate::handler::{AggregateType, AnyState, ErasedCommand, Inputs, LoadRequest, Loads};
+use crate::message::Envelope;
 use crate::panic::guarded;
-use crate::store::{EventData, EventQuery, Position, ReadRange, Tags};
+use crate::store::{EventData, EventQuery, Events, Position, ReadRange, Recorded, Tags};
 
 /// Maximum number of reads that bring aggregates at different positions up to date.
 const MAX_READS: usize = 16;
@@ -129,6 +133,53 @@ impl Decisions {
         tags: Tags,
         up_to: Option<Position>,
     ) -> Result<Option<Box<dyn AnyState>>, Failure> {
+        let load = self.load_at(aggregate, tags, up_to).await?;
+        Ok(load.state.value.into_inner())
+    }
+
+    /// The state of one aggregate as of a position as JSON, if its type is `Serialize`.
+    pub(crate) async fn replay_json(
+        &self,
+        aggregate: &'static AggregateType,
+        tags: Tags,
+        up_to: Option<Position>,
+    ) -> Result<Option<Value>, Failure> {
+        let load = self.load_at(aggregate, tags, up_to).await?;
+        load.state.value.json()
+    }
+
+    /// The first events of one aggregate after a position, each with the state after it as JSON, if its type is
+    /// `Serialize`.
+    pub(crate) async fn timeline(
+        &self,
+        aggregate: &'static AggregateType,
+        tags: Tags,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<(Arc<Recorded>, Option<Value>)>, Failure> {
+        let mut load = self.load_at(aggregate, tags.clone(), Some(after)).await?;
+        let query = EventQuery::tagged(tags);
+        let mut events = Events::read(&*self.store, query, ReadRange::after(after));
+        let mut timeline = Vec::new();
+        while timeline.len() < limit
+            && let Some(event) = events.next().await?
+        {
+            let envelope = Envelope::recorded(&event);
+            if load.is_concerned(&envelope) {
+                load.fold(&envelope, aggregate.name)?;
+            }
+            let json = load.state.value.json()?;
+            timeline.push((event, json));
+        }
+        Ok(timeline)
+    }
+
+    async fn load_at(
+        &self,
+        aggregate: &'static AggregateType,
+        tags: Tags,
+        up_to: Option<Position>,
+    ) -> Result<Load, Failure> {
         let mut load = [Load::new(LoadRequest {
             inputs: Inputs::NONE,
             aggregate,
@@ -140,7 +191,7 @@ impl Decisions {
         }
         self.catch_up(&mut load, up_to, aggregate.name).await?;
         let [load] = load;
-        Ok(load.state.value.into_inner())
+        Ok(load)
     }
 
     /// Reads the states as of one position. Returns whether the log has anything newer than the

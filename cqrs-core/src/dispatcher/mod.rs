@@ -190,6 +190,67 @@ impl Dispatcher {
         StateCall::new(self, id)
     }
 
+    /// Reads the state of the aggregate with this name as JSON, by the texts of its ids, in the order of the aggregate's
+    /// attribute. It is `None` if the type of the state is not `Serialize`. The authorizer is asked if the aggregate names a
+    /// permission, or else [`Builder::log_permission`] does.
+    ///
+    /// ```
+    /// # use cqrs_core::prelude::*;
+    /// # cqrs_core::module!();
+    /// #
+    /// # #[derive(Command, Clone, Serialize, Deserialize)]
+    /// # struct Pour {
+    /// #     #[id(Barrel)]
+    /// #     barrel: String,
+    /// #     liters: u32,
+    /// # }
+    /// #
+    /// # #[derive(Event, Serialize, Deserialize)]
+    /// # #[event(name = "poured", version = 1)]
+    /// # struct Poured {
+    /// #     #[id(Barrel)]
+    /// #     barrel: String,
+    /// #     liters: u32,
+    /// # }
+    /// #
+    /// # #[command_handler]
+    /// # fn pour(Pour { barrel, liters }: Pour) -> Poured {
+    /// #     Poured { barrel, liters }
+    /// # }
+    /// #
+    /// # #[derive(Default, Serialize)]
+    /// # struct Barrel {
+    /// #     liters: u32,
+    /// # }
+    /// #
+    /// # #[aggregate(id = String)]
+    /// # impl Barrel {
+    /// #     #[apply]
+    /// #     fn poured(&mut self, event: &Poured) {
+    /// #         self.liters += event.liters;
+    /// #     }
+    /// # }
+    /// #
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// # let app = Dispatcher::builder().module(module()).store(Memory::new()).build().await?;
+    /// # let pour = |liters| Pour { barrel: "B7".into(), liters };
+    /// # let first = app.execute(pour(40)).await?.last();
+    /// # app.execute(pour(2)).await?;
+    /// let state = app.state_json("barrel", &["B7"])?.await?;
+    /// assert_eq!(state, Some(serde_json::json!({"liters": 42})));
+    /// let earlier = app.state_json("barrel", &["B7"])?.at(first).await?;
+    /// assert_eq!(earlier, Some(serde_json::json!({"liters": 40})));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no aggregate with this name, or it has another number of ids.
+    pub fn state_json(&self, name: &str, ids: &[&str]) -> Result<StateCall<'_, Value>, QueryError> {
+        StateCall::named(self, name, ids)
+    }
+
     /// Reads the events of an aggregate, with their metadata. The authorizer is asked if the aggregate
     /// names a permission.
     pub fn history<A: Aggregate>(&self, id: &A::Id) -> History {

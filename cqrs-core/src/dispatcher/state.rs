@@ -3,24 +3,29 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::Dispatcher;
 use super::inner::Inner;
 use crate::Timestamp;
 use crate::auth::Action;
 use crate::auth::Actor;
-use crate::error::{Failure, QueryError};
+use crate::error::{Failure, Invalid, QueryError, Unknown};
 use crate::handler::AggregateType;
 use crate::message::Aggregate;
 use crate::panic::panic_message;
 use crate::store::{
-    BoxFuture, EventLogExt, EventQuery, Events, Position, ReadRange, Recorded, RecordedFilter, Tags,
+    BoxFuture, EventLogExt, EventQuery, Events, Position, ReadRange, Recorded, RecordedFilter, Tag,
+    Tags,
 };
 
 /// A read of the state of an aggregate, which `.await` folds. Created by
-/// [`Dispatcher::state`](super::Dispatcher::state).
+/// [`Dispatcher::state`](super::Dispatcher::state) and [`Dispatcher::state_json`](super::Dispatcher::state_json).
 #[must_use = "the state is folded when the call is awaited"]
 pub struct StateCall<'d, A> {
     dispatcher: &'d Dispatcher,
+    aggregate: &'static AggregateType,
+    permission: Option<&'static str>,
     tags: Result<Tags, BrokenId>,
     as_of: AsOf,
     actor: Option<Actor>,
@@ -28,6 +33,7 @@ pub struct StateCall<'d, A> {
 }
 
 /// An id whose `Display` panicked.
+#[derive(Clone)]
 struct BrokenId {
     aggregate: &'static str,
     /// The panic's message.
@@ -44,11 +50,101 @@ impl<'d, A: Aggregate> StateCall<'d, A> {
     pub(crate) fn new(dispatcher: &'d Dispatcher, id: &A::Id) -> Self {
         Self {
             dispatcher,
+            aggregate: const { &AggregateType::of::<A>() },
+            permission: A::PERMISSION,
             tags: tags::<A>(id),
             as_of: AsOf::Now,
             actor: None,
             of: PhantomData,
         }
+    }
+}
+
+impl<'d> StateCall<'d, Value> {
+    pub(crate) fn named(
+        dispatcher: &'d Dispatcher,
+        name: &str,
+        ids: &[&str],
+    ) -> Result<Self, QueryError> {
+        let inner = &dispatcher.inner;
+        let aggregate = inner.aggregate_named(name)?;
+        let keys = aggregate.keys;
+        if ids.len() != keys.len() {
+            let reason = format!(
+                "`{name}` has {}: {}",
+                if keys.len() == 1 {
+                    "one id"
+                } else {
+                    "several ids"
+                },
+                keys.join(", ")
+            );
+            return Err(Invalid::new(reason).into());
+        }
+        let tags: Vec<_> = keys
+            .iter()
+            .zip(ids)
+            .map(|(key, id)| Tag::new(key, id))
+            .collect();
+        Ok(Self {
+            dispatcher,
+            aggregate,
+            permission: aggregate.permission.or(inner.log_permission),
+            tags: Ok(tags.into()),
+            as_of: AsOf::Now,
+            actor: None,
+            of: PhantomData,
+        })
+    }
+
+    /// Returns the events of the aggregate, with their metadata.
+    pub fn history(&self) -> History {
+        let query = self.tags.clone().map(EventQuery::tagged);
+        let guarded = (self.aggregate.name, self.permission);
+        let history = History::new(self.dispatcher.inner.clone(), query, guarded);
+        match &self.actor {
+            Some(actor) => history.actor(actor.clone()),
+            None => history,
+        }
+    }
+
+    /// Returns the first events of the aggregate after a position, at most this number, each with the state after it.
+    /// The state is `None` if its type is not `Serialize`.
+    ///
+    /// # Errors
+    /// If the actor may not read the state, an event cannot be folded, or the store cannot be read.
+    pub async fn timeline(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<(Arc<Recorded>, Option<Value>)>, QueryError> {
+        let tags = self.permitted_tags()?;
+        let decisions = &self.dispatcher.inner.decisions;
+        let timeline = decisions.timeline(self.aggregate, tags, after, limit);
+        Ok(timeline.await?)
+    }
+}
+
+impl<A> StateCall<'_, A> {
+    /// The tags of the aggregate, if the actor may read it.
+    fn permitted_tags(&self) -> Result<Tags, QueryError> {
+        let inner = &self.dispatcher.inner;
+        let actor = self.actor.as_ref();
+        inner.permit(Action::Read, self.aggregate.name, self.permission, actor)??;
+        let tags = self.tags.as_ref().map_err(BrokenId::failure)?;
+        Ok(tags.clone())
+    }
+
+    /// The last position whose event is folded. `None` for the head.
+    async fn up_to(&self) -> Result<Option<Position>, QueryError> {
+        Ok(match self.as_of {
+            AsOf::Now => None,
+            AsOf::At(position) => Some(position),
+            AsOf::AtTime(time) => {
+                let position = self.dispatcher.inner.log.position_at(time).await;
+                Some(position.map_err(Failure::from)?)
+            }
+        })
     }
 
     /// Sets the actor that reads the state. Defaults to none.
@@ -75,33 +171,39 @@ impl<'d, A: Aggregate> IntoFuture for StateCall<'d, A> {
     type IntoFuture = BoxFuture<'d, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self {
-            dispatcher,
-            tags,
-            as_of,
-            actor,
-            ..
-        } = self;
         Box::pin(async move {
-            let inner = &dispatcher.inner;
-            inner.permit(Action::Read, A::NAME, A::PERMISSION, actor.as_ref())??;
-            let up_to = match as_of {
-                AsOf::Now => None,
-                AsOf::At(position) => Some(position),
-                AsOf::AtTime(time) => {
-                    let position = inner.log.position_at(time).await;
-                    Some(position.map_err(Failure::from)?)
-                }
-            };
-            let tags = tags.map_err(|broken| broken.failure())?;
-            let replayed = inner
-                .decisions
-                .replay(const { &AggregateType::of::<A>() }, tags, up_to)
-                .await?;
+            let tags = self.permitted_tags()?;
+            let up_to = self.up_to().await?;
+            let decisions = &self.dispatcher.inner.decisions;
+            let replayed = decisions.replay(self.aggregate, tags, up_to).await?;
             // The cast succeeds, since the state was made by this aggregate type.
             let state = replayed.and_then(|state| state.into_any().downcast::<A>().ok());
             Ok(state.map(|state| *state).unwrap_or_default())
         })
+    }
+}
+
+impl<'d> IntoFuture for StateCall<'d, Value> {
+    /// `None` if the type of the state is not `Serialize`.
+    type Output = Result<Option<Value>, QueryError>;
+    type IntoFuture = BoxFuture<'d, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let tags = self.permitted_tags()?;
+            let up_to = self.up_to().await?;
+            let decisions = &self.dispatcher.inner.decisions;
+            Ok(decisions.replay_json(self.aggregate, tags, up_to).await?)
+        })
+    }
+}
+
+impl Inner {
+    /// The aggregate with this name.
+    fn aggregate_named(&self, name: &str) -> Result<&'static AggregateType, Unknown> {
+        let all = self.plan.aggregates.iter().map(|entry| &entry.aggregate);
+        let found = all.clone().find(|aggregate| aggregate.name == name);
+        found.ok_or_else(|| Unknown::new("aggregate", name, all.map(|it| it.name)))
     }
 }
 

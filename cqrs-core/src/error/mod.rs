@@ -287,7 +287,7 @@ impl Invalid {
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no {kind} `{name}`{}", .suggestion.map(|s| format!(": did you mean `{s}`?")).unwrap_or_default())]
 pub struct Unknown {
-    /// `command`, `query` or `process manager`.
+    /// `command`, `query`, `aggregate` or `process manager`.
     pub kind: &'static str,
     /// The unknown name.
     pub name: String,

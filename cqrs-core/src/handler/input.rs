@@ -2,6 +2,8 @@ use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::StoreType;
 use crate::error::Error;
 use crate::message::{Aggregate, Envelope, Field, Schemas, Storage};
@@ -183,6 +185,8 @@ pub struct AggregateType {
     pub name: &'static str,
     /// See [`Aggregate::EVENTS`].
     pub events: &'static [&'static str],
+    /// The names of its ids in tags.
+    pub keys: &'static [&'static str],
     /// See [`Aggregate::STORAGE`].
     pub storage: Storage,
     /// See [`Aggregate::PERMISSION`].
@@ -200,6 +204,7 @@ impl AggregateType {
         Self {
             name: A::NAME,
             events: A::EVENTS,
+            keys: A::KEYS,
             storage: A::STORAGE,
             permission: A::PERMISSION,
             reads_recorded: A::READS_RECORDED,
@@ -234,6 +239,9 @@ pub trait AnyState: Send + Sync {
     /// See [`Aggregate::size`].
     fn size(&self) -> usize;
 
+    /// See [`Aggregate::json`].
+    fn json(&self) -> Option<Value>;
+
     /// The state, for the typed reference that a handler takes.
     fn as_any(&self) -> &dyn Any;
 
@@ -252,6 +260,10 @@ impl<A: Aggregate> AnyState for A {
 
     fn size(&self) -> usize {
         Aggregate::size(self)
+    }
+
+    fn json(&self) -> Option<Value> {
+        Aggregate::json(self)
     }
 
     fn as_any(&self) -> &dyn Any {

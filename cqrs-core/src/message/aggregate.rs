@@ -1,5 +1,7 @@
 use std::fmt;
 
+use serde_json::Value;
+
 use super::Envelope;
 use crate::error::Error;
 use crate::store::{Tag, Tags};
@@ -26,6 +28,9 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     const WAS: Option<&'static str> = None;
     /// The wire names of the events that the aggregate folds.
     const EVENTS: &'static [&'static str];
+    /// The names of its ids in tags.
+    #[doc(hidden)]
+    const KEYS: &'static [&'static str] = &[Self::NAME];
     /// The storage of the state, as set by the attribute.
     #[doc(hidden)]
     const STORAGE: Storage;
@@ -65,6 +70,12 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     /// `Serialize`, the size of its JSON as an estimate for the heap.
     #[doc(hidden)]
     fn size(&self) -> usize;
+
+    /// The state as JSON, if its type is `Serialize`, for operators to look at.
+    #[doc(hidden)]
+    fn json(&self) -> Option<Value> {
+        None
+    }
 }
 
 impl Tag {

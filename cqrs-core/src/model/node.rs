@@ -18,12 +18,15 @@ pub struct Node {
     /// The version of an event's wire format, or of a projection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
-    /// The permission that an actor needs for a command or query.
+    /// The permission that an actor needs for a command or query, or to read an aggregate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permission: Option<&'static str>,
     /// Whether a query shows each actor its own rows, so that it needs an actor.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_rows: bool,
+    /// The names of the ids of an aggregate in tags.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub ids: &'static [&'static str],
     /// The fields of a command, query, event or read model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Field>,
@@ -87,6 +90,7 @@ impl Node {
             version: None,
             permission: None,
             has_rows: false,
+            ids: &[],
             fields: Vec::new(),
             services: Vec::new(),
             schema: None,

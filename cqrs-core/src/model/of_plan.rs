@@ -73,7 +73,11 @@ impl Graph<'_> {
     fn aggregates(&mut self) {
         for entry in &self.plan.aggregates {
             let id = NodeId::new(NodeKind::Aggregate, entry.aggregate.name);
-            self.add(Node::new(id.clone(), entry.docs, entry.source));
+            self.add(Node {
+                permission: entry.aggregate.permission,
+                ids: entry.aggregate.keys,
+                ..Node::new(id.clone(), entry.docs, entry.source)
+            });
             for event in entry.aggregate.events {
                 self.connect((&id, entry.source, None), Verb::Folds, of_event_name(event));
             }

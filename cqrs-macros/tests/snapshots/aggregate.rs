@@ -104,6 +104,9 @@ const _: () = {
         fn size(&self) -> __cqrs::usize {
             __cqrs::Probe::<Self>::new().size(self)
         }
+        fn json(&self) -> __cqrs::Option<__cqrs::Value> {
+            __cqrs::Probe::<Self>::new().json(self)
+        }
     }
     impl<__C, const __ROLE: __cqrs::u64> __cqrs::Borrowed<__C, __ROLE> for Product
     where

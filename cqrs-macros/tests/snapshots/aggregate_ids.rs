@@ -24,6 +24,7 @@ const _: () = {
                 Self,
             >>::TYPE,
         ];
+        const KEYS: &'static [&'static __cqrs::str] = &["student", "course"];
         const STORAGE: __cqrs::Storage = __cqrs::Storage::Events;
         const READS_RECORDED: __cqrs::bool = __cqrs::any(
             &[!<&Recorded as __cqrs::ApplyInput<'_, (StudentId, CourseId), Self>>::IS_ID],
@@ -79,6 +80,9 @@ const _: () = {
         }
         fn size(&self) -> __cqrs::usize {
             __cqrs::Probe::<Self>::new().size(self)
+        }
+        fn json(&self) -> __cqrs::Option<__cqrs::Value> {
+            __cqrs::Probe::<Self>::new().json(self)
         }
     }
     impl<__C, const __ROLE: __cqrs::u64> __cqrs::Borrowed<__C, __ROLE> for Subscription
