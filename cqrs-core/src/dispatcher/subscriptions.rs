@@ -13,7 +13,7 @@ use crate::Timestamp;
 use crate::error::OperationError;
 use crate::store::{
     Checkpoint, Division, EventLogExt, EventQuery, Halt, HaltKind, LastEvent, ParkedKey, Position,
-    ReadRange, Recorded, Relocation, Shard, ShardState, SkippedEvent, StoreError,
+    ReadRange, Recorded, Relocation, Shard, ShardState, SkippedEvent, Slices, StoreError, WorkerId,
 };
 use crate::subscription::{Progress, SubscriptionHealth, projection_subscription};
 
@@ -66,35 +66,68 @@ impl Subscriptions<'_> {
         let head = self.inner.log.head().await?;
         let now = self.inner.decisions.now().unwrap_or_else(|_| now());
         let mut all = Vec::with_capacity(self.inner.workers.len());
-        for (place, progress) in self.inner.workers.iter().enumerate() {
-            let mut health = self.inner.subscription_health(place);
-            let mut oldest = None;
-            if health.position < head {
-                let (stored, next) = self.handled(progress).await?;
-                // A process that has just started knows less than is stored, and a checkpoint is not stored
-                // for each event that does not concern the subscription.
-                let position = if next.is_none() { head } else { stored };
-                health.position = health.position.max(position);
-                oldest = next;
-            }
-            let behind = |event: &Arc<Recorded>| {
-                // It may be later than the head was.
-                let head = head.max(event.position);
-                head.since(event.position.before())
-            };
-            let age = oldest
-                .as_ref()
-                .map(|event| now.duration_since(event.meta.time));
-            all.push(SubscriptionStatus {
-                behind: oldest.as_ref().map_or(0, behind),
-                lag: age
-                    .map(Duration::try_from)
-                    .and_then(Result::ok)
-                    .unwrap_or_default(),
-                health,
-            });
+        for place in 0..self.inner.workers.len() {
+            all.push(self.status_at(place, head, now).await?);
         }
         Ok(all)
+    }
+
+    /// The projection or reaction with this name, as in [`list`](Self::list).
+    ///
+    /// # Errors
+    /// [`OperationError::Unknown`] if there is none; when the log cannot be read.
+    pub async fn status(&self, name: &str) -> Result<SubscriptionStatus, OperationError> {
+        let place = self.place(name)?;
+        let head = self.inner.log.head().await?;
+        let now = self.inner.decisions.now().unwrap_or_else(|_| now());
+        Ok(self.status_at(place, head, now).await?)
+    }
+
+    /// The shards of a projection or reaction, each with the process that owns it, if there is one. The id of a process is a
+    /// UUID of version 7, so it tells when the process started.
+    ///
+    /// # Errors
+    /// [`OperationError::Unknown`] if there is no such projection or reaction; when the store cannot be read.
+    pub async fn owners(
+        &self,
+        name: &str,
+    ) -> Result<Vec<(Slices, Option<WorkerId>)>, OperationError> {
+        let stored = self.named(name)?.read().await?.into_iter();
+        Ok(stored.map(|it| (it.shard.slices, it.owner)).collect())
+    }
+
+    async fn status_at(
+        &self,
+        place: usize,
+        head: Position,
+        now: Timestamp,
+    ) -> Result<SubscriptionStatus, StoreError> {
+        let mut health = self.inner.subscription_health(place);
+        let mut oldest = None;
+        if health.position < head {
+            let (stored, next) = self.handled(&self.inner.workers[place]).await?;
+            // A process that has just started knows less than is stored, and a checkpoint is not stored
+            // for each event that does not concern the subscription.
+            let position = if next.is_none() { head } else { stored };
+            health.position = health.position.max(position);
+            oldest = next;
+        }
+        let behind = |event: &Arc<Recorded>| {
+            // It may be later than the head was.
+            let head = head.max(event.position);
+            head.since(event.position.before())
+        };
+        let age = oldest
+            .as_ref()
+            .map(|event| now.duration_since(event.meta.time));
+        Ok(SubscriptionStatus {
+            behind: oldest.as_ref().map_or(0, behind),
+            lag: age
+                .map(Duration::try_from)
+                .and_then(Result::ok)
+                .unwrap_or_default(),
+            health,
+        })
     }
 
     /// Pauses a projection or reaction in all processes, until [`resume`](Self::resume), across
