@@ -40,12 +40,17 @@ impl Prometheus {
         Ok(Self(handle))
     }
 
+    /// Sums up what was measured since the last time. To be called at an interval of some seconds where it may be that nobody
+    /// calls [`render`](Self::render): until then, each measurement takes memory.
+    pub fn sum_up(&self) {
+        self.0.run_upkeep();
+    }
+
     /// The metrics in the text format of Prometheus, with those of the dispatcher as they are now. The content type is
     /// [`CONTENT_TYPE`](Self::CONTENT_TYPE).
     pub fn render(&self, app: &Dispatcher) -> String {
         observe(app);
-        // Histograms grow until they are summed up.
-        self.0.run_upkeep();
+        self.sum_up();
         self.0.render()
     }
 
