@@ -9,13 +9,12 @@ use maud::{Markup, html};
 
 use crate::change::hidden;
 use crate::desk::Desk;
-use crate::event::json;
 use crate::events::{event_at, reference};
 use crate::fields::MAX_REASON;
 use crate::layout::{Chapter, layout};
 use crate::refusal::Refusal;
 use crate::visit::Visit;
-use crate::words::number;
+use crate::words::{json, number};
 
 /// A change that is asked about before it is made.
 struct Question {

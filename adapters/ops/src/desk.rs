@@ -15,6 +15,9 @@ use crate::refusal::Refusal;
 pub(crate) type Authenticate =
     dyn Fn(&Parts) -> Result<Option<Actor>, Unauthenticated> + Send + Sync;
 
+/// Renders the metrics of a program, in the text format of Prometheus.
+pub(crate) type Metrics = dyn Fn(&Dispatcher) -> String + Send + Sync;
+
 /// The permissions of the pages.
 pub(crate) struct Permissions {
     pub(crate) look: &'static str,
@@ -27,9 +30,11 @@ pub(crate) struct Desk {
     pub(crate) model: Model,
     pub(crate) title: String,
     pub(crate) rates: Rates,
+    pub(crate) message_rates: Rates,
     pub(crate) jobs: Arc<Jobs>,
     authenticate: Box<Authenticate>,
     permissions: Permissions,
+    metrics: Option<Box<Metrics>>,
     requests: Arc<Semaphore>,
 }
 
@@ -38,6 +43,7 @@ impl Desk {
         dispatcher: Dispatcher,
         authenticate: Box<Authenticate>,
         permissions: Permissions,
+        metrics: Option<Box<Metrics>>,
         title: String,
         max_requests: usize,
     ) -> Self {
@@ -46,9 +52,11 @@ impl Desk {
             dispatcher,
             title,
             rates: Rates::default(),
+            message_rates: Rates::default(),
             jobs: Arc::default(),
             authenticate,
             permissions,
+            metrics,
             requests: Arc::new(Semaphore::new(max_requests.min(Semaphore::MAX_PERMITS))),
         }
     }
@@ -76,6 +84,11 @@ impl Desk {
         };
         let permitted = self.dispatcher.authorize(&request);
         permitted.map_err(|error| Refusal::of_query(&error))
+    }
+
+    /// The metrics of the program, if it gives them to the pages.
+    pub(crate) fn metrics(&self) -> Option<String> {
+        self.metrics.as_ref().map(|render| render(&self.dispatcher))
     }
 
     /// Counts a request, until the permit is dropped. It never waits: a queue would only hide the overload.

@@ -7,12 +7,13 @@ use cqrs_core::store::{CustomMetadata, EventQuery};
 use cqrs_core::{Position, Recorded, Uuid};
 use maud::{Markup, html};
 
+use crate::aggregates;
 use crate::desk::Desk;
 use crate::events::{event_at, reference, table, tags};
 use crate::layout::{Chapter, layout};
 use crate::refusal::Refusal;
 use crate::visit::Visit;
-use crate::words::{number, time};
+use crate::words::{json, number, time};
 
 /// Number of positions before and after an event among which its causes and effects are looked for.
 const REACH: u64 = 2_000;
@@ -42,7 +43,7 @@ pub(crate) async fn answer(
     };
     let relatives = relatives(&desk, &visit, &event).await?;
     let body = html! {
-        (origin(&visit, &event, relatives.cause.as_deref()))
+        (origin(&desk, &visit, &event, relatives.cause.as_deref()))
         section aria-labelledby="data-title" {
             h2 id="data-title" { "Data" }
             (json(&event.data.json()))
@@ -81,17 +82,13 @@ fn beside(visit: &Visit, position: u64) -> String {
         .with("event", &[("position", &position.to_string())])
 }
 
-/// JSON with its lines, as text.
-pub(crate) fn json(value: &serde_json::Value) -> Markup {
-    html! { pre tabindex="0" { code { (format!("{value:#}")) } } }
-}
-
-fn origin(visit: &Visit, event: &Recorded, cause: Option<&Recorded>) -> Markup {
+fn origin(desk: &Desk, visit: &Visit, event: &Recorded, cause: Option<&Recorded>) -> Markup {
     let meta = &event.meta;
     html! {
         dl.facts {
             div { dt { "Type" } dd { (event.data.event_type.as_str()) ", version " (event.data.version) } }
             div { dt { "Tags" } dd { (tags(&visit.links, event)) } }
+            div { dt { "State after it" } dd { (aggregates::of_event(desk, &visit.links, event)) } }
             div { dt { "Time" } dd { (time(meta.time)) } }
             div { dt { "Actor" } dd { (meta.actor.as_deref().unwrap_or("not named")) } }
             div { dt { "Caused by" } dd {

@@ -12,6 +12,7 @@ use crate::desk::Desk;
 use crate::fields::Fields;
 use crate::layout::{Chapter, layout};
 use crate::refusal::Refusal;
+use crate::table::{Column, caption, cards};
 use crate::visit::{Links, Visit};
 use crate::words::{number, time};
 
@@ -192,35 +193,35 @@ fn form(desk: &Desk, links: &Links, fields: &Fields) -> Markup {
     }
 }
 
+const COLUMNS: [Column; 5] = [
+    Column::Number("Position"),
+    Column::Text("Event"),
+    Column::Text("Tags"),
+    Column::Text("Time"),
+    Column::Text("Actor"),
+];
+
 /// Events with a preview of their data.
 pub(crate) fn table(links: &Links, events: &[Arc<Recorded>]) -> Markup {
-    html! {
-        table.cards role="table" {
-            caption.hidden { "Events in the order of the log" }
-            thead role="rowgroup" {
-                tr role="row" {
-                    th.number role="columnheader" scope="col" { "Position" }
-                    th role="columnheader" scope="col" { "Event" }
-                    th role="columnheader" scope="col" { "Tags" }
-                    th role="columnheader" scope="col" { "Time" }
-                    th role="columnheader" scope="col" { "Actor" }
-                }
-            }
-            tbody role="rowgroup" {
-                @for event in events {
-                    tr role="row" {
-                        th.number role="rowheader" scope="row" { (reference(links, event.position)) }
-                        td role="cell" data-label="Event" {
-                            span { (event.data.event_type.as_str()) span.faint { " v" (event.data.version) } }
-                            code.preview { (preview(&event.data.payload)) }
-                        }
-                        td role="cell" data-label="Tags" { (tags(links, event)) }
-                        td role="cell" data-label="Time" { (time(event.meta.time)) }
-                        td role="cell" data-label="Actor" { (event.meta.actor.as_deref().unwrap_or("–")) }
-                    }
-                }
+    let rows = html! {
+        @for event in events {
+            tr role="row" {
+                th.number role="rowheader" scope="row" { (reference(links, event.position)) }
+                td role="cell" data-label="Event" { (named(event)) }
+                td role="cell" data-label="Tags" { (tags(links, event)) }
+                td role="cell" data-label="Time" { (time(event.meta.time)) }
+                td role="cell" data-label="Actor" { (event.meta.actor.as_deref().unwrap_or("–")) }
             }
         }
+    };
+    cards(&caption("Events in the order of the log"), &COLUMNS, &rows)
+}
+
+/// The type of an event with the beginning of its data.
+pub(crate) fn named(event: &Recorded) -> Markup {
+    html! {
+        span { (event.data.event_type.as_str()) span.faint { " v" (event.data.version) } }
+        code.preview { (preview(&event.data.payload)) }
     }
 }
 
@@ -240,7 +241,8 @@ pub(crate) fn tags(links: &Links, event: &Recorded) -> Markup {
     }
 }
 
-fn preview(payload: &[u8]) -> String {
+/// The beginning of JSON.
+pub(crate) fn preview(payload: &[u8]) -> String {
     let text = String::from_utf8_lossy(payload);
     let mut characters = text.chars();
     let mut preview: String = characters.by_ref().take(MAX_PREVIEW).collect();

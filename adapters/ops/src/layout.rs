@@ -8,15 +8,19 @@ use crate::visit::Links;
 pub(crate) enum Chapter {
     None,
     Subscriptions,
+    Messages,
     Events,
+    Aggregates,
     Processes,
     Map,
 }
 
 /// The parts in the navigation, with their addresses.
-const CHAPTERS: [(Chapter, &str, &str); 4] = [
+const CHAPTERS: [(Chapter, &str, &str); 6] = [
     (Chapter::Subscriptions, "", "Subscriptions"),
+    (Chapter::Messages, "messages", "Messages"),
     (Chapter::Events, "events", "Events"),
+    (Chapter::Aggregates, "aggregates", "Aggregates"),
     (Chapter::Processes, "processes", "Processes"),
     (Chapter::Map, "map", "Map"),
 ];

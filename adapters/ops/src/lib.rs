@@ -3,17 +3,21 @@
 //! [`router`] has the limits and permissions that most programs want; [`Options`] sets them, and maps a request to the actor
 //! who sends it.
 
+mod aggregates;
 mod assets;
 mod change;
 mod confirm;
 mod desk;
+mod difference;
 mod event;
 mod events;
 mod fields;
+mod figures;
 mod frame;
 mod jobs;
 mod layout;
 mod map;
+mod messages;
 mod options;
 mod origin;
 mod overview;
@@ -21,6 +25,7 @@ mod processes;
 mod rates;
 mod refusal;
 mod subscription;
+mod table;
 mod visit;
 mod words;
 

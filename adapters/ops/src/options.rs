@@ -8,9 +8,10 @@ use cqrs_core::{Actor, Dispatcher};
 use cqrs_http::Unauthenticated;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::desk::{Authenticate, Desk, Permissions};
+use crate::desk::{Authenticate, Desk, Metrics, Permissions};
 use crate::{
-    assets, change, confirm, event, events, frame, map, overview, processes, refusal, subscription,
+    aggregates, assets, change, confirm, event, events, frame, map, messages, overview, processes,
+    refusal, subscription,
 };
 
 /// Options of the pages.
@@ -39,6 +40,7 @@ use crate::{
 pub struct Options {
     authenticate: Box<Authenticate>,
     permissions: Permissions,
+    metrics: Option<Box<Metrics>>,
     title: String,
     max_requests: usize,
 }
@@ -52,6 +54,7 @@ impl Options {
                 look: "operations:read",
                 change: "operations:write",
             },
+            metrics: None,
             title: "Operations".to_owned(),
             max_requests: 64,
         }
@@ -80,6 +83,17 @@ impl Options {
         self
     }
 
+    /// Sets the function that renders the metrics of the program in the text format of Prometheus, as `Prometheus::render` of
+    /// `cqrs-metrics` does. The page of messages has its figures from that: `.metrics(move |app| prometheus.render(app))`.
+    /// Without one, it has none.
+    pub fn metrics(
+        mut self,
+        render: impl Fn(&Dispatcher) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.metrics = Some(Box::new(render));
+        self
+    }
+
     /// Sets the title of the pages, such as the name of the program. Defaults to `Operations`.
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = title.into();
@@ -97,6 +111,7 @@ impl Options {
         let Self {
             authenticate,
             permissions,
+            metrics,
             title,
             max_requests,
         } = self;
@@ -104,6 +119,7 @@ impl Options {
             dispatcher,
             authenticate,
             permissions,
+            metrics,
             title,
             max_requests,
         ));
@@ -114,6 +130,9 @@ impl Options {
             .route("/change", post(change::answer))
             .route("/events", get(events::answer))
             .route("/event", get(event::answer))
+            .route("/messages", get(messages::answer))
+            .route("/aggregates", get(aggregates::answer))
+            .route("/aggregate", get(aggregates::one))
             .route("/processes", get(processes::answer))
             .route("/process", get(processes::one))
             .route("/map", get(map::answer))

@@ -11,6 +11,7 @@ use crate::change::form;
 use crate::desk::Desk;
 use crate::layout::{Chapter, layout};
 use crate::refusal::Refusal;
+use crate::table::{Column, caption, cards};
 use crate::visit::Visit;
 use crate::words::{badge, count, duration, number, rate, reasons};
 
@@ -75,29 +76,25 @@ fn probes(desk: &Desk) -> Markup {
     }
 }
 
+const COLUMNS: [Column; 8] = [
+    Column::Text("Name"),
+    Column::Text("State"),
+    Column::Number("Position"),
+    Column::Number("Behind"),
+    Column::Number("Lag"),
+    Column::Number("Per second"),
+    Column::Number("Shards"),
+    Column::Text("Change"),
+];
+
 fn table(desk: &Desk, visit: &Visit, list: &[SubscriptionStatus], rates: &[Option<f64>]) -> Markup {
-    html! {
-        table.cards role="table" {
-            caption.hidden { "Projections, reactions and process managers" }
-            thead role="rowgroup" {
-                tr role="row" {
-                    th role="columnheader" scope="col" { "Name" }
-                    th role="columnheader" scope="col" { "State" }
-                    th.number role="columnheader" scope="col" { "Position" }
-                    th.number role="columnheader" scope="col" { "Behind" }
-                    th.number role="columnheader" scope="col" { "Lag" }
-                    th.number role="columnheader" scope="col" { "Per second" }
-                    th.number role="columnheader" scope="col" { "Shards" }
-                    @if visit.may_change { th role="columnheader" scope="col" { "Change" } }
-                }
-            }
-            tbody role="rowgroup" {
-                @for (place, status) in list.iter().enumerate() {
-                    (row(desk, visit, place, status, rates.get(place + 1).copied().flatten()))
-                }
-            }
+    let rows = html! {
+        @for (place, status) in list.iter().enumerate() {
+            (row(desk, visit, place, status, rates.get(place + 1).copied().flatten()))
         }
-    }
+    };
+    let caption = caption("Projections, reactions and process managers");
+    cards(&caption, visit.columns(&COLUMNS), &rows)
 }
 
 fn row(

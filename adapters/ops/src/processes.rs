@@ -8,12 +8,12 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::desk::Desk;
-use crate::event::json;
 use crate::events::{reference, table};
 use crate::layout::{Chapter, layout};
 use crate::refusal::Refusal;
+use crate::table::{Column, caption, cards};
 use crate::visit::{Links, Visit};
-use crate::words::{count, number, time};
+use crate::words::{count, json, number, time};
 
 /// Number of instances of a page.
 const PAGE: usize = 25;
@@ -97,39 +97,38 @@ fn call<'d>(
     })
 }
 
+const INSTANCES: [Column; 5] = [
+    Column::Text("Id"),
+    Column::Text("Progress"),
+    Column::Number("Position"),
+    Column::Number("Commands to send"),
+    Column::Text("Next deadline"),
+];
+
 fn list(links: &Links, name: &str, instances: &[Instance]) -> Markup {
-    html! {
-        table.cards role="table" {
-            caption.hidden { "Instances in the order of their ids" }
-            thead role="rowgroup" {
-                tr role="row" {
-                    th role="columnheader" scope="col" { "Id" }
-                    th role="columnheader" scope="col" { "Progress" }
-                    th.number role="columnheader" scope="col" { "Position" }
-                    th.number role="columnheader" scope="col" { "Commands to send" }
-                    th role="columnheader" scope="col" { "Next deadline" }
+    let rows = html! {
+        @for (id, instance) in instances {
+            tr role="row" {
+                th role="rowheader" scope="row" {
+                    a href=(links.with("process", &[("name", name), ("id", id)])) { (id) }
                 }
-            }
-            tbody role="rowgroup" {
-                @for (id, instance) in instances {
-                    tr role="row" {
-                        th role="rowheader" scope="row" {
-                            a href=(links.with("process", &[("name", name), ("id", id)])) { (id) }
-                        }
-                        td role="cell" data-label="Progress" { (progress(instance)) }
-                        td.number role="cell" data-label="Position" { (reference(links, instance.position)) }
-                        td.number role="cell" data-label="Commands to send" { (instance.commands.len()) }
-                        td role="cell" data-label="Next deadline" {
-                            @match instance.deadlines.iter().filter_map(|it| it.due).min() {
-                                Some(due) => (time(due)),
-                                None => "–",
-                            }
-                        }
+                td role="cell" data-label="Progress" { (progress(instance)) }
+                td.number role="cell" data-label="Position" { (reference(links, instance.position)) }
+                td.number role="cell" data-label="Commands to send" { (instance.commands.len()) }
+                td role="cell" data-label="Next deadline" {
+                    @match instance.deadlines.iter().filter_map(|it| it.due).min() {
+                        Some(due) => (time(due)),
+                        None => "–",
                     }
                 }
             }
         }
-    }
+    };
+    cards(
+        &caption("Instances in the order of their ids"),
+        &INSTANCES,
+        &rows,
+    )
 }
 
 fn progress(instance: &Process<Value>) -> Markup {
@@ -199,31 +198,28 @@ fn shown(visit: &Visit, instance: &Process<Value>) -> Markup {
     }
 }
 
+const EFFECTS: [Column; 4] = [
+    Column::Text("Name"),
+    Column::Text("Due"),
+    Column::Number("Because of"),
+    Column::Text("Data"),
+];
+
 fn effects(visit: &Visit, title: &str, effects: &[PendingEffect]) -> Markup {
+    let rows = html! {
+        @for effect in effects {
+            tr role="row" {
+                th role="rowheader" scope="row" { (effect.name) }
+                td role="cell" data-label="Due" { @match effect.due { Some(due) => (time(due)), None => "–" } }
+                td.number role="cell" data-label="Because of" { (reference(&visit.links, effect.cause)) }
+                td role="cell" data-label="Data" { code { (effect.json) } }
+            }
+        }
+    };
     html! {
         @if !effects.is_empty() {
             h2 { (title) }
-            table.cards role="table" {
-                caption.hidden { (title) }
-                thead role="rowgroup" {
-                    tr role="row" {
-                        th role="columnheader" scope="col" { "Name" }
-                        th role="columnheader" scope="col" { "Due" }
-                        th.number role="columnheader" scope="col" { "Because of" }
-                        th role="columnheader" scope="col" { "Data" }
-                    }
-                }
-                tbody role="rowgroup" {
-                    @for effect in effects {
-                        tr role="row" {
-                            th role="rowheader" scope="row" { (effect.name) }
-                            td role="cell" data-label="Due" { @match effect.due { Some(due) => (time(due)), None => "–" } }
-                            td.number role="cell" data-label="Because of" { (reference(&visit.links, effect.cause)) }
-                            td role="cell" data-label="Data" { code { (effect.json) } }
-                        }
-                    }
-                }
-            }
+            (cards(&caption(title), &EFFECTS, &rows))
         }
     }
 }

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Html;
+use cqrs_core::Timestamp;
 use cqrs_core::app::{SubscriptionKind, SubscriptionState, SubscriptionStatus};
 use cqrs_core::error::OperationError;
-use cqrs_core::store::{EventLogExt, ParkedKey, ProjectionVersion, SkippedEvent};
+use cqrs_core::store::{EventLogExt, ParkedKey, ProjectionVersion, SkippedEvent, Slices, WorkerId};
 use maud::{Markup, html};
 
 use crate::change::{done, form, hidden};
@@ -16,6 +16,7 @@ use crate::jobs::{Job, JobState, Task};
 use crate::layout::{Chapter, layout};
 use crate::overview::state;
 use crate::refusal::Refusal;
+use crate::table::{Column, cards};
 use crate::visit::Visit;
 use crate::words::{badge, count, duration, number, time};
 
@@ -29,12 +30,9 @@ pub(crate) async fn answer(
 ) -> Result<Html<String>, Refusal> {
     let name = visit.fields.text("name")?;
     let all = desk.dispatcher.subscriptions();
-    let list = Box::pin(all.list()).await?;
-    let Some(status) = list.iter().find(|it| it.health.name == name) else {
-        let text = format!("There is no projection, reaction or process manager `{name}`.");
-        return Err(Refusal::new(StatusCode::NOT_FOUND, text));
-    };
+    let status = Box::pin(all.status(name)).await?;
     let head = desk.dispatcher.log().head().await?.get();
+    let owners = offered(all.owners(name).await)?;
     let parked = offered(all.parked(name).await)?;
     let skipped = offered(all.skipped(name).await)?;
     let versions = match status.health.kind {
@@ -44,12 +42,12 @@ pub(crate) async fn answer(
     let done = visit.fields.get("done")?.and_then(done);
     let body = html! {
         @if let Some(text) = done { p.note.ok role="status" { (text) } }
-        (figures(&desk, status, head))
+        (figures(&desk, &status, head))
         @if let Some(parked) = &parked { (parked_ids(&visit, name, parked)) }
-        @if let Some(versions) = &versions { (versions_of(&desk, &visit, status, versions)) }
-        @if status.health.shards.len() > 1 { (shards(status)) }
+        @if let Some(versions) = &versions { (versions_of(&desk, &visit, &status, versions)) }
+        @if let Some(owners) = &owners { (shards(&status, owners)) }
         @if let Some(skipped) = &skipped { (skipped_events(&visit, skipped)) }
-        @if visit.may_change { (changes(&visit, status, head, parked.is_some())) }
+        @if visit.may_change { (changes(&visit, &status, head, parked.is_some())) }
     };
     let page = layout(&desk, &visit.links, Chapter::Subscriptions, name, body);
     Ok(Html(page.into_string()))
@@ -97,47 +95,49 @@ fn parked_ids(visit: &Visit, name: &str, parked: &[ParkedKey]) -> Markup {
     }
 }
 
+const PARKED: [Column; 5] = [
+    Column::Text("Id"),
+    Column::Number("Event"),
+    Column::Text("Since"),
+    Column::Text("Cause"),
+    Column::Text("Change"),
+];
+
 fn parked_table(visit: &Visit, name: &str, parked: &[ParkedKey]) -> Markup {
-    html! {
-        table.cards role="table" {
-            caption { (count(parked.len() as u64, "id")) ", whose events wait since one of them failed" (shown(parked.len())) }
-            thead role="rowgroup" {
-                tr role="row" {
-                    th role="columnheader" scope="col" { "Id" }
-                    th.number role="columnheader" scope="col" { "Event" }
-                    th role="columnheader" scope="col" { "Since" }
-                    th role="columnheader" scope="col" { "Cause" }
-                    @if visit.may_change { th role="columnheader" scope="col" { "Change" } }
-                }
-            }
-            tbody role="rowgroup" {
-                @for key in parked.iter().take(MAX_ROWS) {
-                    @let position = key.first.to_string();
-                    tr role="row" {
-                        th role="rowheader" scope="row" { (key.partition) ":" (key.key) }
-                        td.number role="cell" data-label="Event" { (reference(&visit.links, key.first)) }
-                        td role="cell" data-label="Since" { (time(key.since)) }
-                        td.reason role="cell" data-label="Cause" { (key.cause) }
-                        @if visit.may_change {
-                            td role="cell" data-label="Change" {
-                                @if !key.is_released { div.buttons {
-                                    form method="post" action=(visit.links.to("change")) {
-                                        (hidden("release", name))
-                                        input type="hidden" name="id" value=(key.key);
-                                        button aria-label=(format!("Release {}", key.key)) { "Release" }
-                                    }
-                                    a.button aria-label=(format!("Skip the event of {}", key.key))
-                                        href=(visit.links.with("confirm", &[("action", "skip"), ("name", name), ("position", &position)])) {
-                                        "Skip"
-                                    }
-                                } }
-                            }
-                        }
-                    }
+    let caption = html! {
+        caption { (count(parked.len() as u64, "id")) ", whose events wait since one of them failed" (shown(parked.len())) }
+    };
+    let rows = html! {
+        @for key in parked.iter().take(MAX_ROWS) {
+            tr role="row" {
+                th role="rowheader" scope="row" { (key.partition) ":" (key.key) }
+                td.number role="cell" data-label="Event" { (reference(&visit.links, key.first)) }
+                td role="cell" data-label="Since" { (time(key.since)) }
+                td.reason role="cell" data-label="Cause" { (key.cause) }
+                @if visit.may_change {
+                    td role="cell" data-label="Change" { @if !key.is_released { (release_or_skip(visit, name, key)) } }
                 }
             }
         }
+    };
+    html! {
+        (cards(&caption, visit.columns(&PARKED), &rows))
         @if visit.may_change && parked.len() > 1 { (form(&visit.links, "release-all", name, "Release all ids", "Release all")) }
+    }
+}
+
+fn release_or_skip(visit: &Visit, name: &str, key: &ParkedKey) -> Markup {
+    let position = key.first.to_string();
+    let fields = [("action", "skip"), ("name", name), ("position", &*position)];
+    html! {
+        div.buttons {
+            form method="post" action=(visit.links.to("change")) {
+                (hidden("release", name))
+                input type="hidden" name="id" value=(key.key);
+                button aria-label=(format!("Release {}", key.key)) { "Release" }
+            }
+            a.button aria-label=(format!("Skip the event of {}", key.key)) href=(visit.links.with("confirm", &fields)) { "Skip" }
+        }
     }
 }
 
@@ -262,7 +262,7 @@ fn shown_job(title: &str, job: &Job) -> Markup {
     }
 }
 
-fn shards(status: &SubscriptionStatus) -> Markup {
+fn shards(status: &SubscriptionStatus, owners: &[(Slices, Option<WorkerId>)]) -> Markup {
     html! {
         section aria-labelledby="shards-title" {
             h2 id="shards-title" { "Shards" }
@@ -273,7 +273,7 @@ fn shards(status: &SubscriptionStatus) -> Markup {
                         th scope="col" { "Slices" }
                         th.number scope="col" { "Position" }
                         th scope="col" { "State" }
-                        th scope="col" { "Handled" }
+                        th scope="col" { "Handled by" }
                     }
                 }
                 tbody {
@@ -285,7 +285,7 @@ fn shards(status: &SubscriptionStatus) -> Markup {
                                 (badge(&shard.state, true))
                                 @if let Some(reason) = crate::words::reason(&shard.state) { span.reason { (reason) } }
                             }
-                            td { (holder(&shard.state)) }
+                            td { (holder(&shard.state, owner_of(shard.slices, owners))) }
                         }
                     }
                 }
@@ -294,49 +294,67 @@ fn shards(status: &SubscriptionStatus) -> Markup {
     }
 }
 
-/// Who handles the events of a shard, as far as this process knows.
-fn holder(state: &SubscriptionState) -> &'static str {
-    match state {
+/// The process that owns these slices, if one does.
+fn owner_of(slices: Slices, owners: &[(Slices, Option<WorkerId>)]) -> Option<WorkerId> {
+    let owned = owners.iter().find(|(own, _)| *own == slices);
+    owned.and_then(|(_, owner)| *owner)
+}
+
+/// Who handles the events of a shard: this process by what it knows itself, another one by what is stored.
+fn holder(state: &SubscriptionState, owner: Option<WorkerId>) -> Markup {
+    let is_own = matches!(
+        state,
         SubscriptionState::CatchingUp
-        | SubscriptionState::Running
-        | SubscriptionState::Failing { .. } => "here",
-        SubscriptionState::Standby => "elsewhere",
-        SubscriptionState::Unattended
-        | SubscriptionState::Paused { .. }
-        | SubscriptionState::Stopped { .. }
-        | SubscriptionState::Ended { .. } => "nowhere",
-        _ => "–",
+            | SubscriptionState::Running
+            | SubscriptionState::Failing { .. }
+    );
+    html! {
+        @match owner {
+            _ if is_own => "this process",
+            None => "no process",
+            Some(worker) => {
+                "the process " code { (worker.as_uuid()) }
+                @if let Some(began) = started(worker) { span.reason { "started " (time(began)) } }
+            }
+        }
     }
 }
+
+/// The time at which a process started.
+fn started(worker: WorkerId) -> Option<Timestamp> {
+    let (seconds, nanoseconds) = worker.as_uuid().get_timestamp()?.to_unix();
+    let nanoseconds = i32::try_from(nanoseconds).ok()?;
+    Timestamp::new(i64::try_from(seconds).ok()?, nanoseconds).ok()
+}
+
+const SKIPPED: [Column; 4] = [
+    Column::Number("Event"),
+    Column::Text("Id"),
+    Column::Text("Time"),
+    Column::Text("Reason"),
+];
 
 fn skipped_events(visit: &Visit, skipped: &[SkippedEvent]) -> Markup {
     if skipped.is_empty() {
         return html! {};
     }
+    let caption = html! {
+        caption { (count(skipped.len() as u64, "event")) " left out by operators" @if skipped.len() > MAX_ROWS { "; the last " (MAX_ROWS) } }
+    };
+    let rows = html! {
+        @for event in skipped.iter().rev().take(MAX_ROWS) {
+            tr role="row" {
+                th.number role="rowheader" scope="row" { (reference(&visit.links, event.position)) }
+                td role="cell" data-label="Id" { (event.key.as_deref().unwrap_or("–")) }
+                td role="cell" data-label="Time" { (time(event.time)) }
+                td.reason role="cell" data-label="Reason" { (event.reason) }
+            }
+        }
+    };
     html! {
         section aria-labelledby="skipped-title" {
             h2 id="skipped-title" { "Skipped events" }
-            table.cards role="table" {
-                caption { (count(skipped.len() as u64, "event")) " left out by operators" @if skipped.len() > MAX_ROWS { "; the last " (MAX_ROWS) } }
-                thead role="rowgroup" {
-                    tr role="row" {
-                        th.number role="columnheader" scope="col" { "Event" }
-                        th role="columnheader" scope="col" { "Id" }
-                        th role="columnheader" scope="col" { "Time" }
-                        th role="columnheader" scope="col" { "Reason" }
-                    }
-                }
-                tbody role="rowgroup" {
-                    @for event in skipped.iter().rev().take(MAX_ROWS) {
-                        tr role="row" {
-                            th.number role="rowheader" scope="row" { (reference(&visit.links, event.position)) }
-                            td role="cell" data-label="Id" { (event.key.as_deref().unwrap_or("–")) }
-                            td role="cell" data-label="Time" { (time(event.time)) }
-                            td.reason role="cell" data-label="Reason" { (event.reason) }
-                        }
-                    }
-                }
-            }
+            (cards(&caption, &SKIPPED, &rows))
         }
     }
 }

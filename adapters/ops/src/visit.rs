@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::desk::Desk;
 use crate::fields::{Fields, encoded};
 use crate::refusal::Refusal;
+use crate::table::Column;
 
 /// A request of somebody who may look at the pages.
 pub(crate) struct Visit {
@@ -19,6 +20,14 @@ pub(crate) struct Visit {
     /// The fields of the query string.
     pub(crate) fields: Fields,
     _permit: OwnedSemaphorePermit,
+}
+
+impl Visit {
+    /// The columns of a table whose last one is for changes, as far as they are for the visitor.
+    pub(crate) fn columns<'c>(&self, columns: &'c [Column]) -> &'c [Column] {
+        let count = columns.len() - usize::from(!self.may_change);
+        columns.get(..count).unwrap_or_default()
+    }
 }
 
 /// The path at which the pages are nested.

@@ -47,11 +47,29 @@ pub(crate) fn rate(per_second: Option<f64>) -> String {
     }
 }
 
+/// A time that was measured, with two digits that matter, as far as it is known.
+pub(crate) fn seconds(time: Option<f64>) -> String {
+    match time {
+        None => "–".to_owned(),
+        Some(time) if time.is_infinite() => "> 5 s".to_owned(),
+        Some(time) if time >= 10.0 => format!("{time:.0} s"),
+        Some(time) if time >= 1.0 => format!("{time:.1} s"),
+        Some(time) if time >= 0.01 => format!("{:.0} ms", time * 1e3),
+        Some(time) if time >= 0.001 => format!("{:.1} ms", time * 1e3),
+        Some(time) => format!("{:.2} ms", time * 1e3),
+    }
+}
+
 /// A time to the second, with all digits for whoever copies it.
 pub(crate) fn time(time: Timestamp) -> Markup {
     html! {
         time datetime=(time) title=(time) { (time.strftime("%F %T UTC")) }
     }
+}
+
+/// JSON with its lines, as text.
+pub(crate) fn json(value: &serde_json::Value) -> Markup {
+    html! { pre tabindex="0" { code { (format!("{value:#}")) } } }
 }
 
 /// A state as a label in its color.
@@ -116,6 +134,12 @@ mod tests {
         assert_eq!(duration(Duration::from_secs(61)), "1 min 1 s");
         assert_eq!(duration(Duration::from_secs(7_260)), "2 h 1 min");
         assert_eq!(duration(Duration::from_secs(90_000)), "1 d 1 h");
+        assert_eq!(seconds(None), "–");
+        assert_eq!(seconds(Some(0.000_05)), "0.05 ms");
+        assert_eq!(seconds(Some(0.0042)), "4.2 ms");
+        assert_eq!(seconds(Some(0.25)), "250 ms");
+        assert_eq!(seconds(Some(2.5)), "2.5 s");
+        assert_eq!(seconds(Some(f64::INFINITY)), "> 5 s");
         assert_eq!(rate(None), "–");
         assert_eq!(rate(Some(0.0)), "0");
         assert_eq!(rate(Some(0.25)), "0.2");

@@ -46,13 +46,16 @@ fn picture(browser: &mut Browser, name: &str) {
 }
 
 /// The pages of the tests, with names for pictures.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 11] = [
     ("overview", ""),
     ("projection", "/subscription?name=weights"),
     ("reaction", "/subscription?name=label&done=retry"),
     ("confirm", "/confirm?action=skip&name=weights&position=41"),
+    ("messages", "/messages"),
     ("events", "/events"),
     ("event", "/event?position=41"),
+    ("aggregates", "/aggregates"),
+    ("aggregate", "/aggregate?name=parcel&id=p7&from=0"),
     ("processes", "/processes"),
     ("process", "/process?name=delivery&id=p7"),
 ];
@@ -109,6 +112,15 @@ async fn a_page_stays_up_to_date_by_itself() {
         ));
         // Rates are known once the page was asked for twice.
         browser.wait_for("/\\d/.test(document.getElementById('rate').textContent)");
+        // So are figures of messages.
+        browser.open(&server.url("/messages"));
+        let before = "document.querySelector('#commands tbody tr:last-child td').textContent";
+        let calls = browser.evaluate(before);
+        program.block_on(hand_in(&app, "newer", 5));
+        browser.wait_for(&format!("{before} !== {calls}"));
+        browser.wait_for("/\\d/.test(document.querySelectorAll('#commands tbody tr:last-child td')[1].textContent)");
+        browser.open(&server.url(""));
+        browser.evaluate("window.isTheSame = true, null");
         // What is no longer up to date is told to those who cannot see.
         program
             .block_on(app.subscriptions().pause("weights", "new tables"))

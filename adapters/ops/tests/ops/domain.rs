@@ -36,6 +36,54 @@ fn send(SendParcel { parcel, grams }: SendParcel) -> ParcelSent {
     ParcelSent { parcel, grams }
 }
 
+#[derive(Default, Serialize)]
+pub struct Parcel {
+    grams: i64,
+    journey: Vec<String>,
+}
+
+/// What is known of a parcel.
+#[aggregate(id = String)]
+impl Parcel {
+    #[apply]
+    fn sent(&mut self, event: &ParcelSent) {
+        self.grams = event.grams;
+        self.journey.push("sent".to_owned());
+    }
+}
+
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct CloseStreet {
+    #[id(Street)]
+    pub street: String,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "street-closed", version = 1)]
+pub struct StreetClosed {
+    #[id(Street)]
+    pub street: String,
+}
+
+#[command_handler]
+fn close(CloseStreet { street }: CloseStreet) -> StreetClosed {
+    StreetClosed { street }
+}
+
+/// Its state is nobody's business.
+#[derive(Default)]
+pub struct Street {
+    is_closed: bool,
+}
+
+#[aggregate(id = String)]
+impl Street {
+    #[apply]
+    fn closed(&mut self, _: &StreetClosed) {
+        self.is_closed = true;
+    }
+}
+
 #[derive(ReadModel, Clone, Serialize, Deserialize)]
 pub struct Weight {
     #[key]
@@ -101,8 +149,13 @@ impl Delivery {
 
 /// A dispatcher in memory, whose pages may be seen with `operations:read`.
 pub async fn parcels() -> (Dispatcher, Arc<Printer>) {
+    parcels_on(Memory::new()).await
+}
+
+/// The same on a store that another dispatcher may have, too.
+pub async fn parcels_on(store: Memory) -> (Dispatcher, Arc<Printer>) {
     let printer = Arc::new(Printer::default());
-    let builder = Dispatcher::builder().module(module()).store(Memory::new());
+    let builder = Dispatcher::builder().module(module()).store(store);
     let builder = builder.authorizer(HeldPermissions).provide(printer.clone());
     let builder = builder.log_permission("log:read");
     let builder = builder.retry_for(Duration::from_millis(20));

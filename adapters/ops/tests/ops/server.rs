@@ -29,12 +29,23 @@ pub fn options() -> Options {
     })
 }
 
+/// Metrics of commands, of which the number that were done is the position of the log.
+pub const METRICS: &str = "\
+cqrs_commands_total{command=\"SendParcel\",outcome=\"done\"} POSITION
+cqrs_commands_total{command=\"SendParcel\",outcome=\"refused\"} 30
+cqrs_commands_total{command=\"SendParcel\",outcome=\"conflict\"} 4
+cqrs_commands_total{command=\"SendParcel\",outcome=\"failed\"} 7
+cqrs_command_seconds_bucket{command=\"SendParcel\",le=\"0.01\"} 1000
+cqrs_command_seconds_bucket{command=\"SendParcel\",le=\"+Inf\"} 1241
+";
+
 /// Options by which everybody is Ann, who may do everything, for a browser.
 pub fn open() -> Options {
-    Options::new().title("Parcels").actor(|_| {
+    let options = Options::new().title("Parcels").actor(|_| {
         let all = ["operations:read", "operations:write", "log:read"];
         Ok(Some(all.into_iter().fold(Actor::new("ann"), Actor::with)))
-    })
+    });
+    options.metrics(|app| METRICS.replace("POSITION", &app.health().head.to_string()))
 }
 
 impl Server {
