@@ -22,6 +22,15 @@ fn main() -> ExitCode {
         .title("Product catalog")
         .role("editor", ["catalog:read", "catalog:write"])
         .role("reader", ["catalog:read"])
+        .role(
+            "operator",
+            [
+                "catalog:read",
+                "catalog:write",
+                "operations:read",
+                "operations:write",
+            ],
+        )
         .without_verb("Shows what the catalog can do", demo::run)
         .run()
 }

@@ -12,6 +12,7 @@ use crate::error::CliError;
 use crate::operations::Operation;
 use crate::processes::{DeadlinesArgs, ProcessArgs};
 use crate::schedules::{ScheduleVerb, WhenArgs};
+use crate::state::StateArgs;
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -105,6 +106,8 @@ pub(crate) enum PlainVerb {
     Import(ImportArgs),
     /// Shows events: those of an aggregate, of a type, with a tag, or all
     History(HistoryArgs),
+    /// Shows the state of an aggregate, now or at an earlier position or time
+    State(StateArgs),
     /// Shows every message with its handler, and every event with its listeners
     Explain(ExplainArgs),
     /// Draws what leads to what: commands, events, projections, queries, and all between them
@@ -326,6 +329,9 @@ pub(crate) struct ServeArgs {
     // `None` without it, so that it is left as it is set.
     #[arg(long, num_args = 0, default_missing_value = "true")]
     pub(crate) event_feed: Option<bool>,
+    /// Serves the operations page, at `/ops`, to those who hold `operations:read`, and for changes `operations:write`
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub(crate) ops: Option<bool>,
     /// The address for Prometheus, which has `/metrics`, for the monitoring alone [default: none]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics_listen: Option<std::net::SocketAddr>,

@@ -22,6 +22,8 @@ mod message;
 mod metrics;
 mod open;
 mod operations;
+#[cfg(feature = "serve")]
+mod operations_page;
 mod out;
 mod own_verb;
 mod processes;
@@ -40,6 +42,7 @@ mod servers;
 mod settings;
 mod shutdown;
 mod signal;
+mod state;
 mod status;
 #[cfg(feature = "serve")]
 mod tokens;

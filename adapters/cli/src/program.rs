@@ -29,7 +29,7 @@ use crate::usage::{report_usage, usage};
 use crate::user_role::UserRole;
 use crate::{
     ask, completions, explain, history, import, map, operations, processes, rebuild, schedules,
-    send, status, verify,
+    send, state, status, verify,
 };
 
 /// The command line of a program: its domain, and what the program adds.
@@ -116,7 +116,7 @@ impl Program {
         self
     }
 
-    /// Sets the title of the flow map. Defaults to the name.
+    /// Sets the title of the flow map, the documents and the operations page. Defaults to the name.
     pub fn title(mut self, title: &str) -> Self {
         self.title = Some(title.to_owned());
         self
@@ -345,6 +345,11 @@ impl Program {
                 let shown = history::run(&dispatcher, &model, &arguments, call.actor(), as_json);
                 run_until_signal(&dispatcher, shown).await
             }
+            PlainVerb::State(arguments) => {
+                let dispatcher = call.look().await?;
+                let shown = state::run(&dispatcher, &arguments, call.actor(), as_json);
+                run_until_signal(&dispatcher, shown).await
+            }
             PlainVerb::Explain(arguments) => explain::run(&call.model(), &arguments, as_json),
             PlainVerb::Map(arguments) => {
                 let observed = if arguments.observed {
@@ -355,8 +360,7 @@ impl Program {
                 } else {
                     None
                 };
-                let title = self.title.as_deref().unwrap_or(&self.name);
-                let shown = (title, as_json);
+                let shown = (self.shown_title(), as_json);
                 map::run(&call.model(), &arguments, shown, observed.as_ref())
             }
             PlainVerb::Verify => verify::run(&call.builder(), as_json),
@@ -414,8 +418,12 @@ impl Program {
         Ok(())
     }
 
+    fn shown_title(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.name)
+    }
+
     fn document_options(&self) -> Options {
-        let mut options = Options::new().title(self.title.as_deref().unwrap_or(&self.name));
+        let mut options = Options::new().title(self.shown_title());
         if let Some(version) = &self.version {
             options = options.version(version);
         }
@@ -447,6 +455,7 @@ impl Program {
         let serving = Serving {
             arguments: set.serve,
             roles: self.roles.clone(),
+            title: self.shown_title().to_owned(),
             routes: self.routes.clone(),
         };
         serve::run(serving, &call, self.document_options()).await

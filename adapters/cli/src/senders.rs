@@ -1,8 +1,9 @@
 use axum::http::HeaderMap;
-use cqrs_core::Actor;
+use axum::http::request::Parts;
 use cqrs_core::app::Builder;
-use cqrs_http::jwt::Roles;
-use cqrs_http::{Options, Unauthenticated};
+use cqrs_core::{Actor, Dispatcher};
+use cqrs_http::Unauthenticated;
+use cqrs_http::jwt::{BearerTokens, Roles};
 
 use crate::args::ServeArgs;
 use crate::call::Call;
@@ -10,46 +11,68 @@ use crate::error::CliError;
 use crate::tokens::tokens;
 use crate::user_role::UserRole;
 
-/// The options with the function that finds the sender of a request. `roles` are those of the program.
-pub(crate) fn find_senders(
+/// Finds the actor of a request by its head.
+pub(crate) type FindActor = dyn Fn(&Parts) -> Result<Option<Actor>, Unauthenticated> + Send + Sync;
+
+/// The permissions of the operations page, which an actor with all permissions has, too.
+const OPERATIONS: [&str; 2] = ["operations:read", "operations:write"];
+
+/// Whether a request says who sends it.
+pub(crate) fn are_known(arguments: &ServeArgs) -> bool {
+    arguments.actor_header.is_some() || !arguments.token_audience.is_empty()
+}
+
+/// The tokens that requests need, if senders are known by them. `roles` are those of the program.
+pub(crate) fn find_tokens(
     arguments: &ServeArgs,
-    options: Options,
-    call: &Call,
     roles: &[UserRole],
-) -> Result<Options, CliError> {
+) -> Result<Option<BearerTokens>, CliError> {
     // With a file of roles, that alone decides.
     let decides = arguments.role_permissions.is_some();
-    let header = arguments.actor_header.clone();
-    if let Some(tokens) = tokens(arguments, if decides { &[] } else { roles })? {
-        if header.is_some() {
-            return Err(CliError::Invalid(
-                "senders are known by `--actor-header` or by `--token-audience`, not by both"
-                    .to_owned(),
-            ));
-        }
-        return Ok(options.bearer(tokens));
+    let found = tokens(arguments, if decides { &[] } else { roles })?;
+    if found.is_some() && arguments.actor_header.is_some() {
+        return Err(CliError::Invalid(
+            "senders are known by `--actor-header` or by `--token-audience`, not by both"
+                .to_owned(),
+        ));
     }
-    let permissions = if decides {
-        Vec::new()
-    } else {
-        call.permissions()
-    };
+    Ok(found)
+}
+
+/// The function that finds the sender of a request that needs no token.
+pub(crate) fn find_named(
+    arguments: &ServeArgs,
+    call: &Call,
+    dispatcher: &Dispatcher,
+) -> Box<FindActor> {
+    let permissions = permissions(arguments, call, dispatcher);
     let sender = move |name: &str| {
-        permissions
-            .iter()
-            .cloned()
-            .fold(Actor::new(name), Actor::with)
+        let permissions = permissions.iter().cloned();
+        permissions.fold(Actor::new(name), Actor::with)
     };
-    Ok(match header {
+    match arguments.actor_header.clone() {
         None => {
             let actor = sender(&call.actor);
-            options.actor(move |_| Ok(Some(actor.clone())))
+            Box::new(move |_| Ok(Some(actor.clone())))
         }
-        Some(header) => options.actor(move |head| {
+        Some(header) => Box::new(move |head| {
             let name = named_by(&header, &head.headers)?;
             Ok(Some(sender(name)))
         }),
-    })
+    }
+}
+
+/// The permissions of a sender without a token.
+fn permissions(arguments: &ServeArgs, call: &Call, dispatcher: &Dispatcher) -> Vec<String> {
+    if arguments.role_permissions.is_some() {
+        return Vec::new();
+    }
+    let mut permissions = call.permissions();
+    if call.permissions.is_none() {
+        let further = OPERATIONS.into_iter().chain(dispatcher.log_permission());
+        permissions.extend(further.map(str::to_owned));
+    }
+    permissions
 }
 
 /// The builder with the authorizer of the file of roles, if there is one.

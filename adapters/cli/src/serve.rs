@@ -22,8 +22,9 @@ use crate::call::Call;
 use crate::error::CliError;
 use crate::metrics::Metrics;
 use crate::open::OpenMode;
+use crate::operations_page::{OperationsPage, PATH};
 use crate::out::{print_json_line, print_line};
-use crate::senders::{authorize, find_senders};
+use crate::senders::{authorize, find_named, find_tokens};
 use crate::shutdown::{GRACE, close};
 use crate::signal::Signal;
 use crate::user_role::UserRole;
@@ -33,6 +34,8 @@ pub(crate) struct Serving {
     pub(crate) arguments: ServeArgs,
     /// The roles that the program names.
     pub(crate) roles: Vec<UserRole>,
+    /// The title of the operations page.
+    pub(crate) title: String,
     /// Makes the routes, with the options that are set.
     pub(crate) routes: Arc<Routes>,
 }
@@ -63,6 +66,18 @@ impl Serving {
         } else {
             OpenMode::CreateIfMissing
         }
+    }
+
+    fn listen(&self) -> SocketAddr {
+        self.arguments.listen.unwrap_or(DEFAULT_LISTEN)
+    }
+
+    /// The operations page, if it is served.
+    fn page(&self) -> Result<Option<OperationsPage>, CliError> {
+        if self.arguments.ops != Some(true) {
+            return Ok(None);
+        }
+        OperationsPage::new(&self.title, self.listen(), &self.arguments, &self.roles).map(Some)
     }
 
     fn options(&self) -> Result<Options, CliError> {
@@ -142,29 +157,38 @@ pub(crate) async fn run(
     about: cqrs_openapi::Options,
 ) -> Result<(), CliError> {
     let arguments = &serving.arguments;
-    let options = find_senders(arguments, serving.options()?, call, &serving.roles)?;
-    let metrics = match arguments.metrics_listen {
-        Some(address) => Some(Metrics::begin(address).await?),
-        None => None,
-    };
-    let listen = arguments.listen.unwrap_or(DEFAULT_LISTEN);
+    let limited = serving.options()?;
+    let tokens = find_tokens(arguments, &serving.roles)?;
+    let page = serving.page()?;
+    let metrics = Metrics::begin(arguments.metrics_listen, page.is_some()).await?;
+    let listen = serving.listen();
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| CliError::Failed(format!("cannot listen on {listen}: {error}")))?;
     let addresses = Addresses {
         listening: listener.local_addr()?,
-        metrics: metrics.as_ref().map(Metrics::address).transpose()?,
+        metrics: metrics.as_ref().map_or(Ok(None), Metrics::address)?,
+        has_page: page.is_some(),
     };
     let builder = authorize(arguments, call.builder().roles(serving.work()))?;
     let (dispatcher, servers) = call.build_from(builder, serving.mode()).await?;
+    let prometheus = metrics.as_ref().map(Metrics::prometheus);
     let scraped = metrics.map(|metrics| metrics.serve(dispatcher.clone(), servers));
     let about = if arguments.token_audience.is_empty() {
         about
     } else {
         about.bearer()
     };
-    let routes = health(&dispatcher)
-        .fallback_service((serving.routes)(dispatcher.clone(), options.openapi(about)));
+    let options = match tokens {
+        Some(tokens) => limited.bearer(tokens),
+        None => limited.actor(find_named(arguments, call, &dispatcher)),
+    };
+    let mut routes = health(&dispatcher);
+    if let Some(page) = page {
+        routes = routes.nest(PATH, page.router(arguments, call, prometheus, &dispatcher));
+    }
+    let routes =
+        routes.fallback_service((serving.routes)(dispatcher.clone(), options.openapi(about)));
     let served = until_signal(&dispatcher, (listener, routes), || {
         addresses.print(call.is_json)
     });
@@ -177,20 +201,27 @@ pub(crate) async fn run(
 struct Addresses {
     listening: SocketAddr,
     metrics: Option<SocketAddr>,
+    has_page: bool,
 }
 
 impl Addresses {
     fn print(&self, is_json: bool) -> io::Result<()> {
         let listening = format!("http://{}", self.listening);
         let metrics = self.metrics.map(|it| format!("http://{it}/metrics"));
+        let page = self.has_page.then(|| format!("{listening}{PATH}"));
         if is_json {
             let mut line = json!({"listening": listening});
-            if let Some(metrics) = metrics {
-                line["metrics"] = metrics.into();
+            for (name, address) in [("ops", page), ("metrics", metrics)] {
+                if let Some(address) = address {
+                    line[name] = address.into();
+                }
             }
             return print_json_line(&line);
         }
         print_line(format_args!("listening on {listening}"))?;
+        if let Some(page) = page {
+            print_line(format_args!("operations page on {page}"))?;
+        }
         match metrics {
             Some(metrics) => print_line(format_args!("metrics on {metrics}")),
             None => Ok(()),

@@ -156,3 +156,39 @@ fn the_metadata_of_a_command_is_shown_with_its_events() {
     arguments.extend(["--metadata", "tenant"]);
     program.run(&arguments).fails(2, "there is no `=`");
 }
+
+#[test]
+fn the_state_of_a_product_is_known_at_every_position() {
+    let program = Program::new();
+    program.ok(&["--store", "catalog.db"]);
+    let state = |further: &[&str]| {
+        let shown = program.ok(&[&["state", "product", "P001"], further].concat());
+        serde_json::from_str::<Value>(&shown).expect("is JSON")
+    };
+    let created = state(&["--at", "1"]);
+    assert_eq!(
+        created,
+        json!({"status": "on_sale", "name": "Laptop Pro", "price": "1200.00", "stock": 0})
+    );
+    assert_eq!(state(&["--at", "2"]), created);
+    assert_eq!(state(&["--at", "3"])["price"], "1150.00");
+    assert_eq!(state(&["--json"]), state(&[]));
+    assert_eq!(state(&["--at-time", "2999-01-01T00:00:00Z"]), state(&[]));
+    let state = |arguments: &[&str]| program.run(&[&["state"], arguments].concat());
+    state(&["product", "P999"]).fails(1, "there are no events of product P999");
+    state(&["product", "P002", "--at", "1"]).fails(1, "there are no events of product P002");
+    state(&["product", "P001", "--at-time", "2000-01-01T00:00:00Z"])
+        .fails(1, "there are no events of product P001");
+    state(&["produkt", "P001"]).fails(2, "there is no aggregate `produkt`");
+    state(&["product", "P001", "P002"]).fails(2, "`product` has one id");
+    state(&["product"]).fails(2, "<ID>");
+    state(&[
+        "product",
+        "P001",
+        "--at",
+        "1",
+        "--at-time",
+        "2000-01-01T00:00:00Z",
+    ])
+    .fails(2, "--at");
+}

@@ -12,6 +12,8 @@ mod json;
 mod map;
 mod openapi;
 mod operations;
+#[cfg(unix)]
+mod operations_page;
 mod postgres;
 mod process;
 mod program;

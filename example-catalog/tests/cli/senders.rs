@@ -203,3 +203,98 @@ fn a_reader_needs_no_right_to_write() {
     assert_eq!((status, &card["name"]), (200, &json!("Lamp")), "{card}");
     assert_eq!(served.stop(), Some(0));
 }
+
+/// The status and the text of an answer to somebody who asks for `host`.
+fn page(served: &Served, host: &str, header: &str, path: &str) -> (u16, String) {
+    let answer = Served::text_with(&served.address, path, host, header);
+    let (head, body) = answer.split_once("\r\n\r\n").expect("has a head");
+    let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
+    (status.expect("is a status"), body.to_owned())
+}
+
+#[test]
+fn the_operations_page_is_for_those_with_its_permission() {
+    let (_program, served) = with_tokens("ops = true\n");
+    let shown = |header: &str, path: &str| page(&served, "catalog.example", header, path);
+    assert_eq!(shown("", "/ops").0, 401);
+    let (status, refusal) = shown(&bearer("ann", "editor", 60), "/ops");
+    assert_eq!(status, 403);
+    assert!(
+        refusal.contains("it needs the permission `operations:read`"),
+        "{refusal}"
+    );
+    let olga = bearer("olga", "operator", 60);
+    let (status, overview) = shown(&olga, "/ops");
+    assert_eq!(status, 200);
+    for text in [
+        "<title>Subscriptions – Product catalog</title>",
+        "product-cards",
+        "olga",
+    ] {
+        assert!(overview.contains(text), "{text}: {overview}");
+    }
+    assert_eq!(shown(&olga, "/ops/events").0, 200);
+    assert_eq!(shown(&olga, "/ops/style.css").0, 200);
+    // What was counted is on a page, without a scrape.
+    let answered = served.ask_with(&olga, "POST", "/commands/CreateProduct", &product("P1", ""));
+    assert_eq!(answered.0, 200, "{answered:?}");
+    let (_, messages) = shown(&olga, "/ops/messages");
+    let counted =
+        "CreateProduct</th><td class=\"number\" role=\"cell\" data-label=\"Calls\">1</td>";
+    assert!(messages.contains(counted), "{messages}");
+    // What is beside it is not hidden by it.
+    assert_eq!(shown(&olga, "/queries/GetCatalogStatistics").0, 200);
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn without_known_senders_the_operations_page_is_for_this_machine() {
+    let program = Program::new();
+    for listen in ["0.0.0.0:1", "[::]:1", "192.0.2.1:1"] {
+        let run = program.run(&["serve", "--ops", "--listen", listen]);
+        run.fails(
+            2,
+            &format!("everybody who reaches {listen} could operate the program"),
+        );
+    }
+    assert!(!program.path("catalog.db").exists());
+    let served = Served::start(&program, &["--as", "operator", "serve", "--ops"]);
+    let shown = |host: &str| page(&served, host, "", "/ops").0;
+    assert_eq!(shown("localhost:8080"), 200);
+    assert_eq!(shown("127.0.0.1:8080"), 200);
+    // A site that has given its name to this machine.
+    assert_eq!(shown("evil.example:8080"), 403);
+    assert_eq!(served.stop(), Some(0));
+
+    // Nobody is an operator by chance, and there is no page without the option.
+    let served = Served::start(&program, &["serve", "--ops"]);
+    assert_eq!(page(&served, "localhost", "", "/ops").0, 403);
+    assert_eq!(served.stop(), Some(0));
+    let served = Served::start(&program, &["--as", "operator", "serve"]);
+    assert_eq!(page(&served, "localhost", "", "/ops").0, 404);
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn an_operator_pauses_what_another_process_shows() {
+    let program = Program::new();
+    let served = Served::start(&program, &["--as", "operator", "serve", "--ops"]);
+    let form = "action=pause&name=product-cards&reason=new+tables";
+    let answer = Served::send(
+        &format!(
+            "POST /ops/change HTTP/1.1\r\nhost: {0}\r\norigin: http://{0}\r\nconnection: close\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {1}\r\n\r\n{form}",
+            served.address,
+            form.len()
+        ),
+        &served.address,
+    );
+    assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
+    assert!(
+        answer.contains("location: /ops/subscription?name=product-cards"),
+        "{answer}"
+    );
+    let status = program.ok(&["--json", "status", "--once"]);
+    assert!(status.contains("new tables (clerk)"), "{status}");
+    assert_eq!(served.stop(), Some(0));
+}

@@ -38,9 +38,20 @@ impl Served {
 
     /// The answer to a `GET`, with its head.
     pub fn text(address: &str, path: &str) -> String {
+        Self::text_with(address, path, "catalog", "")
+    }
+
+    /// The same to somebody who asks for `host`, with a header.
+    pub fn text_with(address: &str, path: &str, host: &str, header: &str) -> String {
+        let head =
+            format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{header}\r\n");
+        Self::send(&head, address)
+    }
+
+    /// The answer to a request.
+    pub fn send(request: &str, address: &str) -> String {
         let mut stream = TcpStream::connect(address).expect("connects");
-        let head = format!("GET {path} HTTP/1.1\r\nhost: catalog\r\nconnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes()).expect("is sent");
+        stream.write_all(request.as_bytes()).expect("is sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("is answered");
         answer
@@ -58,17 +69,12 @@ impl Served {
         } else {
             body.to_string()
         };
-        let mut stream = TcpStream::connect(&self.address).expect("connects");
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: catalog\r\nconnection: close\r\n{header}\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
-        stream
-            .write_all((head + &body).as_bytes())
-            .expect("is sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("is answered");
+        let answer = Self::send(&(head + &body), &self.address);
         let (head, body) = answer.split_once("\r\n\r\n").expect("has a head");
         let status = head
             .split(' ')

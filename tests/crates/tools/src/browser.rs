@@ -203,7 +203,17 @@ impl Browser {
     /// The page as a picture, in PNG: also what is below the window.
     pub fn screenshot(&mut self) -> Vec<u8> {
         let parameters = json!({"captureBeyondViewport": true});
-        let answer = self.order("Page.captureScreenshot", &parameters);
+        self.captured(&parameters)
+    }
+
+    /// What is within the window as a picture of few bytes, in WebP.
+    pub fn picture(&mut self) -> Vec<u8> {
+        let parameters = json!({"format": "webp", "quality": 80});
+        self.captured(&parameters)
+    }
+
+    fn captured(&mut self, parameters: &Value) -> Vec<u8> {
+        let answer = self.order("Page.captureScreenshot", parameters);
         let data = answer["data"].as_str().expect("has data");
         BASE64_STANDARD.decode(data).expect("is Base64")
     }
