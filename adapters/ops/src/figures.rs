@@ -80,6 +80,12 @@ impl CallFigures {
         named.sum()
     }
 
+    /// The last bound of times but that of all.
+    pub(crate) fn longest_bound(&self) -> Option<f64> {
+        let mut bounds = self.buckets.iter().rev().map(|(bound, _)| *bound);
+        bounds.find(|bound| bound.is_finite())
+    }
+
     /// The time in seconds that this part of all calls did not exceed, estimated within its bucket as Prometheus does.
     /// `None` without calls; infinite beyond the last bound.
     pub(crate) fn quantile(&self, part: f64) -> Option<f64> {
@@ -210,6 +216,7 @@ cqrs_commands_total{command="Broken"
         near(0.6, 0.15);
         near(0.8, 0.2);
         assert_eq!(send.quantile(0.95), Some(f64::INFINITY));
+        assert_eq!(send.longest_bound(), Some(0.2));
         assert_eq!(CallFigures::default().quantile(0.5), None);
     }
 }

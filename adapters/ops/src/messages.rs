@@ -98,16 +98,20 @@ fn shown(desk: &Desk, figures: &Figures) -> Markup {
             "What was sent to this process since it began. Rates are those of the last 20 seconds. Half of the calls took the median or \
              less, 95 % and 99 % of them the next two times."
         }
-        section aria-labelledby="commands-title" {
-            h2 id="commands-title" { "Commands" }
-            div id="commands" data-live {
-                (cards(&caption("Commands with their outcomes and times"), &COMMANDS, &command_rows(commands)))
+        @if !commands.is_empty() {
+            section aria-labelledby="commands-title" {
+                h2 id="commands-title" { "Commands" }
+                div id="commands" data-live {
+                    (cards(&caption("Commands with their outcomes and times"), &COMMANDS, &command_rows(commands)))
+                }
             }
         }
-        section aria-labelledby="queries-title" {
-            h2 id="queries-title" { "Queries" }
-            div id="queries" data-live {
-                (cards(&caption("Queries with their outcomes and times"), &QUERIES, &query_rows(queries)))
+        @if !queries.is_empty() {
+            section aria-labelledby="queries-title" {
+                h2 id="queries-title" { "Queries" }
+                div id="queries" data-live {
+                    (cards(&caption("Queries with their outcomes and times"), &QUERIES, &query_rows(queries)))
+                }
             }
         }
     }
@@ -161,10 +165,15 @@ fn failures(row: &Row<'_>) -> Markup {
     }
 }
 
+/// Times within the bounds that the metrics have, or beyond the last one.
 fn times(row: &Row<'_>) -> Markup {
+    let longest = seconds(row.figures.longest_bound());
     html! {
         @for (label, part) in [("Median", 0.5), ("95 %", 0.95), ("99 %", 0.99)] {
-            td.number role="cell" data-label=(label) { (seconds(row.figures.quantile(part))) }
+            td.number role="cell" data-label=(label) { @match row.figures.quantile(part) {
+                    Some(time) if time.is_infinite() => { "> " (longest) }
+                    time => (seconds(time)),
+                } }
         }
     }
 }
