@@ -12,7 +12,7 @@ use crate::serve::Served;
 const MAX_PICTURE: usize = 100_000;
 
 /// The size of the window that the picture shows.
-const WINDOW: (u32, u32) = (1100, 920);
+const WINDOW: (u32, u32) = (1100, 960);
 
 /// `UPDATE_EXPECT=1` takes it anew.
 #[test]
