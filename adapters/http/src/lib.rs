@@ -25,12 +25,14 @@ mod question;
 mod rate;
 mod request_body;
 mod running_keys;
+mod server;
 mod stream_sender;
 mod watch;
 
 pub use actor::Unauthenticated;
 pub use options::Options;
 pub use problem::Problem;
+pub use server::Server;
 
 use cqrs_core::Dispatcher;
 

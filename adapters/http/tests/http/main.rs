@@ -6,6 +6,7 @@ mod documents;
 mod domain;
 mod events;
 mod fuzz;
+mod heads;
 mod hostile;
 mod limits;
 #[cfg(feature = "jwt")]

@@ -1,6 +1,7 @@
 //! A server on loopback, for the time of a test.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use cqrs_core::{Actor, Dispatcher};
 use cqrs_http::{Options, Unauthenticated};
@@ -39,18 +40,23 @@ impl Server {
     }
 
     pub async fn with(options: Options, dispatcher: Dispatcher) -> Self {
+        Self::with_head_timeout(Duration::from_secs(60), options, dispatcher).await
+    }
+
+    pub async fn with_head_timeout(
+        time: Duration,
+        options: Options,
+        dispatcher: Dispatcher,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("has an address");
         // Below a parameter of the application.
         let routes = axum::Router::new().nest("/api/{tenant}", options.router(dispatcher));
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(async move {
-            let serve = axum::serve(listener, routes);
-            let serve = serve.with_graceful_shutdown(async {
-                let _ = stopped.await;
-            });
-            serve.await.expect("serves");
-        });
+        let serving = cqrs_http::Server::new(listener, routes).head_timeout(time);
+        let task = tokio::spawn(serving.run(async {
+            let _ = stopped.await;
+        }));
         Self {
             address,
             client: Client::builder().no_proxy().build().expect("a client"),
