@@ -344,6 +344,9 @@ pub(crate) struct ServeArgs {
     /// Maximum time in which a body has to arrive [default: 10]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) body_timeout: Option<u64>,
+    /// Maximum time in which the head of a request has to arrive; an unused connection is closed after it [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) head_timeout: Option<u64>,
     /// Maximum number of requests at a time [default: 1024]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_requests: Option<usize>,

@@ -1,3 +1,4 @@
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +7,7 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use cqrs_core::Dispatcher;
+use cqrs_http::Server;
 use cqrs_metrics::Prometheus;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -84,7 +86,7 @@ impl Metrics {
         let routes = Router::new().route("/metrics", metrics);
         serving.spawn(async move {
             // It ends with the program only.
-            let _ = axum::serve(listener, routes).await;
+            Server::new(listener, routes).run(pending()).await;
         });
         serving
     }

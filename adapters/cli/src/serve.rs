@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use cqrs_core::Dispatcher;
 use cqrs_core::app::{ProbeResult, Role};
 use cqrs_core::store::CustomMetadata;
-use cqrs_http::Options;
+use cqrs_http::{Options, Server};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -113,6 +113,14 @@ impl Serving {
         }
         Ok(options)
     }
+
+    fn server(&self, listener: TcpListener, routes: Router) -> Server {
+        let server = Server::new(listener, routes);
+        match self.arguments.head_timeout {
+            Some(seconds) => server.head_timeout(Duration::from_secs(seconds)),
+            None => server,
+        }
+    }
 }
 
 /// A header and the key of its value, from `HEADER` or `HEADER=KEY`.
@@ -189,7 +197,7 @@ pub(crate) async fn run(
     }
     let routes =
         routes.fallback_service((serving.routes)(dispatcher.clone(), options.openapi(about)));
-    let served = until_signal(&dispatcher, (listener, routes), || {
+    let served = until_signal(&dispatcher, serving.server(listener, routes), || {
         addresses.print(call.is_json)
     });
     let ended = served.await;
@@ -232,15 +240,10 @@ impl Addresses {
 /// Serves routes until the program is told to stop.
 async fn until_signal(
     dispatcher: &Dispatcher,
-    (listener, routes): (TcpListener, Router),
+    server: Server,
     begun: impl FnOnce() -> io::Result<()>,
 ) -> Result<(), CliError> {
     let (stop, stopped) = oneshot::channel::<()>();
-    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async {
-        // An error means that nobody will tell it to stop, which is a reason to stop, too.
-        let _ = stopped.await;
-    });
     let mut signaled = pin!(Signal::received());
     tokio::select! {
         // First, so that the signal is caught before anybody knows that the program is there.
@@ -256,9 +259,12 @@ async fn until_signal(
         close(dispatcher).await;
         signal
     };
-    let mut server = Box::pin(server.into_future());
+    let mut server = Box::pin(server.run(async {
+        // An error means that nobody will tell it to stop, which is a reason to stop, too.
+        let _ = stopped.await;
+    }));
     let signal = tokio::select! {
-        ended = &mut server => return Ok(ended?),
+        () = &mut server => return Ok(()),
         signal = stopping => signal,
     };
     // A client that does not read its answer is not waited for any longer.

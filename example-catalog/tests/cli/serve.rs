@@ -1,6 +1,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -124,6 +125,24 @@ fn a_reader_serves_no_commands() {
     let product = json!({"product_id": "P1", "name": "Lamp", "description": "", "price": "9.99"});
     let (status, problem) = served.ask("POST", "/commands/CreateProduct", &product);
     assert_eq!(status, 403, "{problem}");
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn a_head_that_does_not_end_is_given_up() {
+    let program = Program::new();
+    let served = Served::start(&program, &["serve", "--head-timeout", "1"]);
+    let mut stream = TcpStream::connect(&served.address).expect("connects");
+    let head = b"GET /health/live HTTP/1.1\r\nhost: cat";
+    stream.write_all(head).expect("is sent");
+    let limit = Some(Duration::from_secs(60));
+    stream.set_read_timeout(limit).expect("a limit");
+    let mut answer = String::new();
+    let ended = stream.read_to_string(&mut answer);
+    assert!(
+        ended.is_ok() && !answer.contains("200"),
+        "{ended:?} {answer}"
+    );
     assert_eq!(served.stop(), Some(0));
 }
 
