@@ -40,6 +40,7 @@ mod doubt;
 mod nesting;
 mod newer_programs;
 mod once;
+mod one_key;
 mod operations;
 mod overload;
 mod own_writes;
