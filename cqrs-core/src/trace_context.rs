@@ -18,6 +18,9 @@ pub trait TraceContext: Send + Sync + 'static {
 
     /// Links a span to the span whose context is in the metadata.
     fn add_link(&self, span: &Span, metadata: &CustomMetadata);
+
+    /// Names a span, once its parent and links are set: by its kind and by what it is of, as in `execute OpenAccount`.
+    fn set_name(&self, span: &Span, name: String);
 }
 
 /// The key of the context of a trace.
@@ -43,15 +46,14 @@ fn context_of(span: &Span) -> Option<&'static dyn TraceContext> {
 }
 
 /// Makes the span of a command, unless it is in another one, a child of the one that its metadata names.
-pub(crate) fn continue_trace(span: &Span, metadata: &CustomMetadata) {
-    if metadata.is_empty() || !Span::current().is_none() {
+pub(crate) fn continue_trace(span: &Span, command: &str, metadata: &CustomMetadata) {
+    let Some(context) = context_of(span) else {
         return;
-    }
-    if let Some(context) = context_of(span)
-        && metadata.get(TRACE_PARENT).is_some()
-    {
+    };
+    if metadata.get(TRACE_PARENT).is_some() && Span::current().is_none() {
         context.set_parent(span, metadata);
     }
+    context.set_name(span, format!("execute {command}"));
 }
 
 /// Adds the context of the span of a command to its metadata, if there is room for it.
@@ -68,7 +70,11 @@ pub(crate) fn inject(span: &Span, metadata: &mut CustomMetadata) {
 
 /// Relates the span of a page to the commands of its events: a child of the span of the only one, or linked to each.
 /// Several parents are not possible, and one of them would hide the page from the other traces.
-pub(crate) fn relate<'a>(span: &Span, events: impl IntoIterator<Item = &'a Recorded>) {
+pub(crate) fn relate<'a>(
+    span: &Span,
+    (kind, handler): (&str, &str),
+    events: impl IntoIterator<Item = &'a Recorded>,
+) {
     let Some(context) = context_of(span) else {
         return;
     };
@@ -87,4 +93,5 @@ pub(crate) fn relate<'a>(span: &Span, events: impl IntoIterator<Item = &'a Recor
             .iter()
             .for_each(|metadata| context.add_link(span, metadata)),
     }
+    context.set_name(span, format!("{kind} {handler}"));
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const SHELL: [&str; 3] = ["awk", "bash", "dirname"];
 
 /// Everything that the script looks for in `PATH`, or below the directory of the tools for documents.
-const TOOLS: [&str; 29] = [
+const TOOLS: [&str; 30] = [
     "api/npm/node_modules/@asyncapi/parser/package.json",
     "api/npm/node_modules/@types/node/package.json",
     "api/npm/node_modules/axe-core/package.json",
@@ -21,6 +21,7 @@ const TOOLS: [&str; 29] = [
     "api/python/bin/openapi-generator-cli",
     "api/python/bin/openapi-spec-validator",
     "api/python/bin/schemathesis",
+    "api/rotel/rotel/rotel-agent",
     "cargo",
     "cargo-clippy",
     "cargo-deny",
@@ -110,6 +111,7 @@ fn what_is_missing_is_named_with_what_is_not_done_without_it() {
         "setup: no @asyncapi/parser: documents of events are not validated",
         "setup: no TypeScript, openapi-typescript and openapi-fetch: clients in TypeScript are not tested",
         "setup: no openapi-generator-cli: clients that it generates are not tested",
+        "setup: no rotel: traces are not read by a collector of OpenTelemetry",
         "setup: no axe-core: pages are not checked for those who cannot see or point",
         "setup: no Graphviz: the graph of the flow map is not read by it. To get it: install graphviz",
         "setup: no unshare: SQLite is not tested on a full disk",

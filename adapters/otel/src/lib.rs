@@ -56,6 +56,10 @@ impl TraceContext for OpenTelemetry {
             span.add_link(linked);
         }
     }
+
+    fn set_name(&self, span: &Span, name: String) {
+        span.context().span().update_name(name);
+    }
 }
 
 /// A context as `traceparent` has it.

@@ -5,8 +5,7 @@ mod parcels;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use cqrs_core::Position;
-use cqrs_core::store::{CustomMetadata, EventQuery};
+use cqrs_core::store::CustomMetadata;
 use cqrs_otel::OpenTelemetry;
 use opentelemetry::trace::{SpanId, TracerProvider as _};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
@@ -29,24 +28,13 @@ static SPANS: LazyLock<InMemorySpanExporter> = LazyLock::new(|| {
     exporter
 });
 
-/// A name that tells spans of the same kind apart.
-fn name(span: &SpanData) -> String {
-    let fields = ["command", "reaction", "projection", "process"];
-    let of = |key: &str| span.attributes.iter().find(|it| it.key.as_str() == key);
-    let field = fields.iter().find_map(|key| of(key));
-    field.map_or(span.name.to_string(), |field| {
-        format!("{} {}", span.name, field.value.as_str())
-    })
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trace_spans_all_that_follows_from_a_command() {
     let exporter = LazyLock::force(&SPANS);
     // As an HTTP server does with the headers of a request.
     let parent = format!("00-{}-{}-01", CLIENT.0, CLIENT.1);
     let of_client = CustomMetadata::from([("traceparent", &*parent), ("tenant", "acme")]);
-    let worker = parcels::sent([1], of_client).await;
-    let events = worker.events(EventQuery::All).all().await.expect("reads");
+    let events = parcels::sent([1], of_client).await;
     assert_eq!(events.len(), 3);
     for event in &events {
         let custom = &event.meta.custom;
@@ -59,7 +47,8 @@ async fn one_trace_spans_all_that_follows_from_a_command() {
     let of_trace = spans
         .iter()
         .filter(|it| it.span_context.trace_id().to_string() == CLIENT.0);
-    let of_trace: BTreeMap<String, &SpanData> = of_trace.map(|it| (name(it), it)).collect();
+    let of_trace: BTreeMap<String, &SpanData> =
+        of_trace.map(|it| (it.name.to_string(), it)).collect();
     let span = |name: &str| {
         let found = of_trace.get(name);
         *found.unwrap_or_else(|| panic!("{name}: {:?}", of_trace.keys()))
@@ -69,8 +58,8 @@ async fn one_trace_spans_all_that_follows_from_a_command() {
     assert_eq!(send.parent_span_id, client);
     for follower in [
         "react notifies",
-        "project projection:parcel-list:1",
-        "conduct process:transport",
+        "project parcel-list",
+        "conduct transport",
         "execute BookCourier",
     ] {
         let parent = span(follower).parent_span_id;
@@ -84,10 +73,8 @@ async fn one_trace_spans_all_that_follows_from_a_command() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_several_traces_is_linked_to_each() {
     let exporter = LazyLock::force(&SPANS);
-    let worker = parcels::sent([2, 3], CustomMetadata::default()).await;
-    let history = worker.events(EventQuery::All).up_to(Position::new(2));
-    let events = history.all().await.expect("reads");
-    let contexts = events
+    let events = parcels::sent([2, 3], CustomMetadata::default()).await;
+    let contexts = events[..2]
         .iter()
         .map(|it| it.meta.custom.get("traceparent").expect("has a context"));
     let sent: BTreeSet<_> = contexts.map(|context| context[3..52].to_owned()).collect();
@@ -99,11 +86,8 @@ async fn a_page_of_several_traces_is_linked_to_each() {
             .map(|it| format!("{}-{}", it.trace_id(), it.span_id()))
             .collect()
     };
-    for follower in [
-        "project projection:parcel-list:1",
-        "conduct process:transport",
-    ] {
-        let mut pages = spans.iter().filter(|it| name(it) == follower);
+    for follower in ["project parcel-list", "conduct transport"] {
+        let mut pages = spans.iter().filter(|it| it.name == follower);
         let page = pages.find(|it| linked(it) == sent);
         let page = page.unwrap_or_else(|| panic!("{follower}: {sent:?}"));
         assert_eq!(page.parent_span_id, SpanId::INVALID, "{follower}");

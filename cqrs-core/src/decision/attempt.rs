@@ -69,7 +69,7 @@ impl Decisions {
             return Err(self.refuse(invalid, options.id, Some(fingerprint)).await);
         }
         let span = trace::execute(slot.entry.message, slot.entry.name);
-        trace_context::continue_trace(&span, &options.metadata);
+        trace_context::continue_trace(&span, slot.entry.message, &options.metadata);
         let reaction = RunningReaction::current();
         let reserved = match (&reaction, options.id) {
             (Some(reaction), None) => Some(reaction.reserve_id(slot.entry.message, fingerprint)),

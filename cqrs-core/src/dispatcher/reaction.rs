@@ -44,7 +44,7 @@ impl Reaction {
             dispatcher: &self.dispatcher,
         };
         let span = trace::react(self.entry.name, recorded);
-        trace_context::relate(&span, [recorded]);
+        trace_context::relate(&span, ("react", self.entry.name), [recorded]);
         let reply = async {
             let replied = self.reply(recorded, &scope).instrument(span.clone());
             let outcome = replied.await;

@@ -37,7 +37,8 @@ impl Follower for ProjectionRunner {
 
     fn span(&self, subscription: &str, events: &[Arc<Recorded>]) -> Span {
         let span = trace::project(subscription, events);
-        trace_context::relate(&span, events.iter().map(Arc::as_ref));
+        let name = self.folds.name;
+        trace_context::relate(&span, ("project", name), events.iter().map(Arc::as_ref));
         span
     }
 

@@ -63,7 +63,8 @@ pub(super) struct FoldedEvents {
 
 /// The folds of a projection, and the views in memory that they change.
 pub(super) struct ViewFolds {
-    name: &'static str,
+    /// That of the projection.
+    pub(super) name: &'static str,
     folds: Arc<HashMap<&'static str, Fold>>,
     models: Arc<[(ModelType, Arc<ModelSchema>)]>,
     buffers: Arc<Buffers>,

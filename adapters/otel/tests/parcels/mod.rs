@@ -1,10 +1,11 @@
 //! What follows from one command: a view, a reaction and a process manager, each with a command of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::app::Role;
 use cqrs_core::prelude::*;
-use cqrs_core::store::CustomMetadata;
+use cqrs_core::store::{CustomMetadata, EventQuery};
 
 cqrs_core::module!();
 
@@ -99,9 +100,12 @@ impl ParcelList {
     }
 }
 
-/// Two programs on one log: one sends commands with this metadata, the other handles what follows. Returns the latter
-/// once it has come to rest.
-pub async fn sent(parcels: impl IntoIterator<Item = u32>, metadata: CustomMetadata) -> Dispatcher {
+/// Two programs on one log: one sends commands with this metadata, the other handles what follows. Returns all events
+/// once both have ended, and their spans with them.
+pub async fn sent(
+    parcels: impl IntoIterator<Item = u32>,
+    metadata: CustomMetadata,
+) -> Vec<Arc<Recorded>> {
     let builder = || Dispatcher::builder().module(module());
     let sender = builder().roles([Role::Commands]).store(Memory::new());
     let sender = sender.build().await.expect("builds");
@@ -112,5 +116,9 @@ pub async fn sent(parcels: impl IntoIterator<Item = u32>, metadata: CustomMetada
     let worker = builder().stores_of(&sender).build().await.expect("builds");
     let limit = Duration::from_secs(30);
     worker.wait_until_idle(limit).await.expect("comes to rest");
-    worker
+    let events = worker.events(EventQuery::All).all().await.expect("reads");
+    for app in [sender, worker] {
+        app.shutdown(limit).await.expect("ends");
+    }
+    events
 }

@@ -287,7 +287,8 @@ impl Follower for ProcessFollower {
 
     fn span(&self, subscription: &str, events: &[Arc<Recorded>]) -> Span {
         let span = trace::conduct(subscription, events);
-        trace_context::relate(&span, events.iter().map(Arc::as_ref));
+        let name = self.steps.entry.name;
+        trace_context::relate(&span, ("conduct", name), events.iter().map(Arc::as_ref));
         span
     }
 
