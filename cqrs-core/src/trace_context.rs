@@ -63,7 +63,7 @@ pub(crate) fn inject(span: &Span, metadata: &mut CustomMetadata) {
     };
     let mut traced = metadata.clone();
     context.inject(span, &mut traced);
-    if traced.check().is_ok() {
+    if traced.check_inherited().is_ok() {
         *metadata = traced;
     }
 }

@@ -231,6 +231,39 @@ async fn a_scheduled_command_has_the_metadata_of_its_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_scheduled_command_that_is_moved_keeps_its_metadata() {
+    on_each_with(module(), builder, async |app| {
+        let call = app.schedule(OpenTicket { ticket: 1 }).after(LIMIT * 100);
+        let id = call.metadata("tenant", "acme").await.expect("is scheduled");
+        let moved = app.reschedule(id).after(Duration::ZERO).await;
+        assert!(moved.expect("is asked"), "it is moved");
+        let found = recorded(&app).await;
+        let opened = found.iter().find(|(name, _)| name == "ticket-opened");
+        let (_, metadata) = opened.expect("it is due");
+        assert_eq!(metadata.get("tenant"), Some("acme"));
+    })
+    .await;
+}
+
+/// What the reaction sets is beyond what a command without a cause may have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_with_as_much_metadata_as_is_allowed_stops_no_reaction() {
+    on_each_with(module(), builder, async |app| {
+        let mut open = app.execute(OpenTicket { ticket: 1 });
+        for (key, bytes) in [("a", 1024), ("b", 1024), ("c", 1024), ("d", 1020)] {
+            open = open.metadata(key, "x".repeat(bytes));
+        }
+        open.await.expect("opens");
+        let found = recorded(&app).await;
+        let greeted = found.iter().find(|(name, _)| name == "customer-greeted");
+        let (_, metadata) = greeted.expect("is greeted");
+        assert_eq!(metadata.get("locale"), Some("en"));
+        assert_eq!(metadata.iter().count(), 5);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_commands_of_a_session_have_its_metadata() {
     on_each(module(), async |app| {
         let session = app.session().metadata("tenant", "acme");

@@ -1,7 +1,8 @@
 //! Commands are processed once: the same id again has no effect, and another body is an error.
 
+use std::future::ready;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use cqrs_core::prelude::*;
 use cqrs_core::store::{BoxFuture, EventLog, EventQuery, StoreError, StoredCommand};
@@ -147,9 +148,31 @@ async fn an_id_is_known_after_a_restart() {
     assert!(matches!(error, CommandError::Invalid(_)), "{error:?}");
 }
 
-/// A log whose lookups of commands are counted.
+mod doors {
+    use cqrs_core::prelude::*;
+
+    cqrs_core::module!();
+
+    /// Knocks at a door.
+    #[derive(Command, Clone, Serialize, Deserialize)]
+    pub struct Knock {}
+
+    #[derive(Event, Serialize, Deserialize)]
+    #[event(name = "knocked", version = 1)]
+    pub struct Knocked {}
+
+    #[command_handler]
+    fn knock(_: Knock) -> Knocked {
+        Knocked {}
+    }
+}
+
+/// A log whose lookups of commands are counted, and may fail.
 #[derive(Default)]
-struct Lookups(AtomicUsize);
+struct Lookups {
+    count: AtomicUsize,
+    fail: AtomicBool,
+}
 
 impl Hooks<dyn EventLog> for Lookups {
     fn command<'a>(
@@ -157,24 +180,37 @@ impl Hooks<dyn EventLog> for Lookups {
         store: &'a dyn EventLog,
         id: CommandId,
     ) -> BoxFuture<'a, Result<Option<StoredCommand>, StoreError>> {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.count.fetch_add(1, Ordering::SeqCst);
+        if self.fail.load(Ordering::SeqCst) {
+            let reason = "no lookups".into();
+            return Box::pin(ready(Err(StoreError::Unavailable { reason })));
+        }
         store.command(id)
     }
+}
+
+type LookupLog = Arc<Decorated<dyn EventLog, Lookups>>;
+
+/// A dispatcher on the stores of another one, and its log.
+async fn with_lookups(app: &Dispatcher) -> (Dispatcher, LookupLog) {
+    let log = Arc::new(Decorated {
+        store: app.log().clone(),
+        hooks: Lookups::default(),
+    });
+    let views = app.views().expect("it has views").clone();
+    let builder = Dispatcher::builder()
+        .module(module())
+        .module(doors::module());
+    let builder = services(builder).log(log.clone()).views(views);
+    (builder.build().await.expect("builds"), log)
 }
 
 /// The append finds the earlier sending of any other command.
 #[tokio::test]
 async fn commands_are_looked_up_before_handlers_with_effects_and_after_rejections() {
     on_each_with(module(), services, |app| async move {
-        let log = Arc::new(Decorated {
-            store: app.log().clone(),
-            hooks: Lookups::default(),
-        });
-        let views = app.views().expect("it has views").clone();
-        let builder = Dispatcher::builder().module(module());
-        let builder = services(builder).log(log.clone()).views(views);
-        let counted = builder.build().await.expect("builds");
-        let lookups = || log.hooks.0.swap(0, Ordering::SeqCst);
+        let (counted, log) = with_lookups(&app).await;
+        let lookups = || log.hooks.count.swap(0, Ordering::SeqCst);
 
         let id = CommandId::new();
         let first = counted.execute(pay_of(70)).id(id).await.expect("pays");
@@ -190,15 +226,61 @@ async fn commands_are_looked_up_before_handlers_with_effects_and_after_rejection
         assert_eq!(lookups(), 1);
 
         let id = CommandId::new();
-        for (is_again, calls) in [(false, 1), (true, 1)] {
-            let receipt = counted
-                .execute(Call { number: 1 })
-                .id(id)
-                .await
-                .expect("calls");
+        for is_again in [false, true] {
+            let call = counted.execute(Call { number: 1 }).id(id);
+            let receipt = call.await.expect("calls");
             assert_eq!((receipt.replayed(), lookups()), (is_again, 1));
-            assert_eq!(counted.query(CountCalls {}).await.expect("answers"), calls);
+            assert_eq!(counted.query(CountCalls {}).await.expect("answers"), 1);
         }
+    })
+    .await;
+}
+
+/// While commands are sent again, since an append that finds one may have to begin again.
+#[tokio::test]
+async fn commands_are_looked_up_first_after_an_append_has_found_one() {
+    on_each_with(module(), services, |app| async move {
+        let (counted, log) = with_lookups(&app).await;
+        let lookups = || log.hooks.count.swap(0, Ordering::SeqCst);
+        let id = CommandId::new();
+        for is_again in [false, true] {
+            let knocked = counted.execute(doors::Knock {}).id(id).await;
+            let receipt = knocked.expect("knocks");
+            assert_eq!((receipt.replayed(), lookups()), (is_again, 0));
+        }
+        // It is so for a second, which a busy machine may take for more than one call.
+        let mut looked_up = 0;
+        for _ in 0..10 {
+            let knock = counted.execute(doors::Knock {}).id(CommandId::new());
+            knock.await.expect("knocks");
+            looked_up = lookups();
+            if looked_up > 0 {
+                break;
+            }
+            let again = counted.execute(doors::Knock {}).id(id).await;
+            assert!(again.expect("is known").replayed());
+            lookups();
+        }
+        assert_eq!(looked_up, 1);
+    })
+    .await;
+}
+
+/// The event in the way may be its own.
+#[tokio::test]
+async fn a_repeated_sending_that_cannot_be_looked_up_is_not_said_to_have_no_effect() {
+    on_each_with(module(), services, |app| async move {
+        let (counted, log) = with_lookups(&app).await;
+        let since = counted.execute(pay_of(20)).await.expect("pays").last();
+        let id = CommandId::new();
+        let pay = || counted.execute(pay_of(30)).id(id).unchanged_since(since);
+        let first = pay().await.expect("pays");
+        log.hooks.fail.store(true, Ordering::SeqCst);
+        let again = pay().await;
+        assert!(matches!(again, Err(CommandError::Failed(_))), "{again:?}");
+        log.hooks.fail.store(false, Ordering::SeqCst);
+        let again = pay().await.expect("is known");
+        assert_eq!((again.replayed(), again.last()), (true, first.last()));
     })
     .await;
 }

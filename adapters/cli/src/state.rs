@@ -46,7 +46,7 @@ pub(crate) async fn run(
     }
     let Some(state) = call.await? else {
         return Err(CliError::Invalid(format!(
-            "the state of `{name}` is not shown: its type does not derive `Serialize`"
+            "the state of `{name}` is not shown: its type does not derive `Serialize`, or it cannot be JSON"
         )));
     };
     if as_json {

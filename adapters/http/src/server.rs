@@ -24,7 +24,7 @@ use tower::ServiceExt as _;
 /// Time for the last bytes to a client whose connection is about to be closed.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Serves routes over HTTP/1.1 and HTTP/2, as [`axum::serve`] does, which has no time limit for the head of a request: whoever
+/// Serves routes over HTTP/1.1 and HTTP/2, as [`axum::serve()`] does, which has no time limit for the head of a request: whoever
 /// opens connections and sends nothing, or never ends a head, would keep them open.
 ///
 /// Requests have the address of their client, [`ConnectInfo<SocketAddr>`](ConnectInfo).

@@ -16,16 +16,20 @@ use crate::layout::{Chapter, layout};
 use crate::refusal::Refusal;
 use crate::table::{Column, caption, cards};
 use crate::visit::{Links, Visit};
-use crate::words::{count, json, number, time};
+use crate::words::{block, count, json, number, time};
 
 /// Number of events of a page.
 const PAGE: usize = 25;
+
+/// Maximum size of a state that is shown with its event, in bytes. A larger one is a page of its own.
+const MAX_STATE: usize = 20_000;
 
 /// Maximum number of differences of a list.
 const MAX_DIFFERENCES: usize = 100;
 
 /// What is said about a state that cannot be shown.
-const HIDDEN: &str = "The state is not shown: its type does not derive `Serialize`.";
+const HIDDEN: &str =
+    "The state is not shown: its type does not derive `Serialize`, or it cannot be JSON.";
 
 /// An event with the state after it.
 type Step = (Arc<Recorded>, Option<Value>);
@@ -306,7 +310,7 @@ impl<'v> Subject<'v> {
                     td role="cell" data-label="Event" { (named(event)) }
                     td role="cell" data-label="Time" { (time(event.meta.time)) }
                     td role="cell" data-label="Actor" { (event.meta.actor.as_deref().unwrap_or("–")) }
-                    td role="cell" data-label="State after it" { (step(before.as_ref(), state.as_ref())) }
+                    td role="cell" data-label="State after it" { (self.step(links, event.position, before.as_ref(), state.as_ref())) }
                 }
             }
         };
@@ -333,6 +337,32 @@ impl<'v> Subject<'v> {
             }
         }
     }
+
+    /// What an event has changed, and the state after it.
+    fn step(
+        &self,
+        links: &Links,
+        position: Position,
+        before: Option<&Value>,
+        after: Option<&Value>,
+    ) -> Markup {
+        let (Some(before), Some(after)) = (before, after) else {
+            return html! { "not shown" };
+        };
+        let found = differences(before, after);
+        let text = format!("{after:#}");
+        html! {
+            details {
+                summary { @if found.is_empty() { "unchanged" } @else { (count(found.len() as u64, "change")) } }
+                (difference_list(&found))
+                @if text.len() > MAX_STATE {
+                    a href=(self.address(links, &[("at", &position.to_string())])) { "The state after it" }
+                } @else {
+                    (block(&text))
+                }
+            }
+        }
+    }
 }
 
 const COLUMNS: [Column; 5] = [
@@ -342,21 +372,6 @@ const COLUMNS: [Column; 5] = [
     Column::Text("Actor"),
     Column::Text("State after it"),
 ];
-
-/// What an event has changed, and the state after it.
-fn step(before: Option<&Value>, after: Option<&Value>) -> Markup {
-    let (Some(before), Some(after)) = (before, after) else {
-        return html! { "not shown" };
-    };
-    let found = differences(before, after);
-    html! {
-        details {
-            summary { @if found.is_empty() { "unchanged" } @else { (count(found.len() as u64, "change")) } }
-            (difference_list(&found))
-            (json(after))
-        }
-    }
-}
 
 /// Differences in the order of their places, each as a line.
 fn difference_list(found: &[Difference<'_>]) -> Markup {
@@ -393,6 +408,7 @@ fn change(change: &Change<'_>) -> Markup {
         @match change {
             Change::Added(value) => { span.badge.ok { "added" } " " ins { code { (short(value)) } } }
             Change::Removed(value) => { span.badge.bad { "removed" } " " del { code { (short(value)) } } }
+            Change::Reordered => { span.badge.busy { "changed" } " the order" }
             Change::Changed { from, to } => {
                 span.badge.busy { "changed" } " " del { code { (short(from)) } } " → " ins { code { (short(to)) } }
             }

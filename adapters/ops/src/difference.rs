@@ -12,7 +12,12 @@ pub(crate) struct Difference<'v> {
 pub(crate) enum Change<'v> {
     Added(&'v Value),
     Removed(&'v Value),
-    Changed { from: &'v Value, to: &'v Value },
+    Changed {
+        from: &'v Value,
+        to: &'v Value,
+    },
+    /// A list with the same elements in another order, such as a set, which has an order of its own each time.
+    Reordered,
 }
 
 /// The differences between two values, in the order of their places: each at the lowest place at which it can be named.
@@ -37,6 +42,12 @@ fn compare<'v>(
                 at(place, name, None, Some(to), found);
             }
         }
+        (Value::Array(before), Value::Array(after)) if are_reordered(before, after) => {
+            found.push(Difference {
+                place: place.clone(),
+                change: Change::Reordered,
+            });
+        }
         (Value::Array(before), Value::Array(after)) => {
             for index in 0..before.len().max(after.len()) {
                 let (from, to) = (before.get(index), after.get(index));
@@ -49,6 +60,17 @@ fn compare<'v>(
             change: Change::Changed { from, to },
         }),
     }
+}
+
+fn are_reordered(before: &[Value], after: &[Value]) -> bool {
+    before.len() == after.len() && before != after && sorted(before) == sorted(after)
+}
+
+/// The texts of the values, in their order.
+fn sorted(values: &[Value]) -> Vec<String> {
+    let mut texts: Vec<_> = values.iter().map(Value::to_string).collect();
+    texts.sort_unstable();
+    texts
 }
 
 /// Compares the values of a field or of an element.
@@ -85,19 +107,21 @@ mod tests {
 
     #[test]
     fn differences_are_named_by_their_places() {
-        let from = json!({"price": 3, "lines": [{"id": 1}, {"id": 2}], "note": null, "a/b~c": 1});
-        let to = json!({"price": 4, "lines": [{"id": 1}], "note": {}, "a/b~c": 2, "stock": [7]});
+        let from = json!({"price": 3, "lines": [{"id": 1}, {"id": 2}], "note": null, "a/b~c": 1, "set": [1, 2, 2]});
+        let to = json!({"price": 4, "lines": [{"id": 1}], "note": {}, "a/b~c": 2, "stock": [7], "set": [2, 1, 2]});
         let found = differences(&from, &to);
         let told = found.iter().map(|it| match &it.change {
             Change::Added(value) => format!("+ {} {value}", it.place),
             Change::Removed(value) => format!("- {} {value}", it.place),
             Change::Changed { from, to } => format!("~ {} {from} {to}", it.place),
+            Change::Reordered => format!("% {}", it.place),
         });
         let mut told: Vec<_> = told.collect();
         told.sort();
         assert_eq!(
             told,
             [
+                "% /set",
                 "+ /stock [7]",
                 "- /lines/1 {\"id\":2}",
                 "~ /a~1b~0c 1 2",

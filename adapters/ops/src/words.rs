@@ -68,7 +68,12 @@ pub(crate) fn time(time: Timestamp) -> Markup {
 
 /// JSON with its lines, as text.
 pub(crate) fn json(value: &serde_json::Value) -> Markup {
-    html! { pre tabindex="0" { code { (format!("{value:#}")) } } }
+    block(&format!("{value:#}"))
+}
+
+/// Text with its lines.
+pub(crate) fn block(text: &str) -> Markup {
+    html! { pre tabindex="0" { code { (text) } } }
 }
 
 /// A state as a label in its color.

@@ -129,12 +129,15 @@ impl Decisions {
             None => Ok(None),
         };
         // Commands are seldom sent again. If one is, the append finds the first, so this lookup is only for handlers
-        // with effects of their own, which should not have them twice. An event is delivered again to a reaction even more
-        // seldom.
-        if slot.may_have_effects
+        // with effects of their own, which should not have them twice, and while commands are being sent again: a store may
+        // have to write a batch anew that one of them is in. An event is delivered again to a reaction even more seldom.
+        if (slot.may_have_effects || self.repetitions.are_expected())
             && call.options.id.is_some()
             && let Some(receipt) = sent_before().await?
         {
+            if !slot.may_have_effects {
+                self.repetitions.note();
+            }
             return Ok(Some(receipt));
         }
         let decided = self.decide_anew(command, fingerprint, slot, call, span);
@@ -538,6 +541,7 @@ impl Attempt<'_> {
             Ok(appended) => {
                 loaded.recorded(appended);
                 if appended.replayed {
+                    self.decisions.repetitions.note();
                     // The events of an earlier sending may have other tags.
                     self.slices = TagSlices::default();
                 }
@@ -574,23 +578,32 @@ fn metadata(
     span: &Span,
 ) -> Result<CustomMetadata, Invalid> {
     let mut metadata = options.metadata.clone();
-    if let Some(reaction) = reaction {
-        metadata.inherit(&reaction.metadata);
-    }
-    metadata.check().map_err(Invalid::new)?;
+    let checked = match reaction {
+        None => metadata.check(),
+        Some(reaction) => {
+            metadata.inherit(&reaction.metadata);
+            metadata.check_inherited()
+        }
+    };
+    checked.map_err(Invalid::new)?;
     trace_context::inject(span, &mut metadata);
     Ok(metadata)
 }
 
 /// The receipt of a failed command, if an earlier sending of it was recorded. If the lookup fails,
-/// the command's own error is returned: it may be the one that leaves the outcome open.
+/// the command's own error is returned: it may be the one that leaves the outcome open. A conflict would say that nothing
+/// was done, which nobody knows then: the event in the way may be the command's own.
 fn found_or(
     error: InfraError,
     found: Result<Option<Receipt>, InfraError>,
 ) -> Result<Option<Receipt>, InfraError> {
     match found {
         Ok(Some(receipt)) => Ok(Some(receipt)),
-        Ok(None) | Err(CommandError::Failed(_)) => Err(error),
+        Ok(None) => Err(error),
+        Err(CommandError::Failed(failure)) => Err(match error {
+            CommandError::Conflict { .. } | CommandError::Moved { .. } => failure.into(),
+            error => error,
+        }),
         Err(other) => Err(other),
     }
 }

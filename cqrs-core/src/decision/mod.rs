@@ -17,6 +17,7 @@ mod pending;
 mod reacting;
 mod read;
 mod receipt;
+mod repetitions;
 mod size;
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ use crate::store::{CustomMetadata, EventLog, Position};
 use crate::{CommandId, Timestamp};
 use cache::StateCache;
 use loaded::Offers;
+use repetitions::Repetitions;
 
 /// Decides the commands of one dispatcher.
 pub(crate) struct Decisions {
@@ -58,6 +60,7 @@ pub(crate) struct Decisions {
     /// stored state then lags behind the log, and is brought up to date on load.
     stored_aggregates: Vec<&'static AggregateType>,
     cache: StateCache,
+    repetitions: Repetitions,
 }
 
 /// A command's handler in this dispatcher.
@@ -136,6 +139,7 @@ impl Decisions {
             stored_aggregates: stored.copied().collect(),
             aggregates,
             cache: StateCache::new(limits.states, limits.state_bytes),
+            repetitions: Repetitions::default(),
         }
     }
 

@@ -7,8 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Custom metadata of a command, which its events record: a tenant, the id of a request, a locale.
 ///
 /// Keys have 1 to 64 lowercase letters, digits, `-`, `_` and `.`, the first of which is a letter. Values are
-/// texts of up to 1,024 bytes. There are at most 32 keys, and 4,096 bytes in total. Metadata is stored as it
-/// is, beside the events, and shown with them: it must not have secrets.
+/// texts of up to 1,024 bytes. There are at most 32 keys, and 4,096 bytes in total, or twice as many with
+/// what is inherited. Metadata is stored as it is, beside the events, and shown with them: it must not have
+/// secrets.
 ///
 /// ```
 /// use cqrs_core::store::CustomMetadata;
@@ -33,6 +34,10 @@ const MAX_VALUE: usize = 1024;
 
 /// Maximum size of all keys and values, in bytes.
 const MAX_BYTES: usize = 4096;
+
+/// How many times these limits the metadata of a command with what it inherits may have. Whoever sends a command may use up
+/// its limits; what the reactions to its events add, and the context of a trace, must have room nevertheless.
+const WITH_INHERITED: usize = 2;
 
 impl CustomMetadata {
     /// Sets the value of a key.
@@ -118,17 +123,30 @@ impl CustomMetadata {
     pub fn check(&self) -> Result<(), String> {
         match &self.entries {
             None => Ok(()),
-            Some(entries) => check(entries),
+            Some(entries) => check(entries, 1),
+        }
+    }
+
+    /// The same for metadata with what it has inherited, as stores have it: twice the keys, and twice the bytes.
+    ///
+    /// # Errors
+    /// What is wrong, with the key and the limit.
+    #[inline]
+    pub(crate) fn check_inherited(&self) -> Result<(), String> {
+        match &self.entries {
+            None => Ok(()),
+            Some(entries) => check(entries, WITH_INHERITED),
         }
     }
 }
 
 #[cold]
-fn check(entries: &BTreeMap<String, String>) -> Result<(), String> {
-    if entries.len() > MAX_ENTRIES {
+fn check(entries: &BTreeMap<String, String>, times: usize) -> Result<(), String> {
+    let (max_entries, max_bytes) = (MAX_ENTRIES * times, MAX_BYTES * times);
+    if entries.len() > max_entries {
         let count = entries.len();
         return Err(format!(
-            "the metadata has {count} keys, at most {MAX_ENTRIES}"
+            "the metadata has {count} keys, at most {max_entries}"
         ));
     }
     let mut bytes = 0;
@@ -151,9 +169,9 @@ fn check(entries: &BTreeMap<String, String>) -> Result<(), String> {
         }
         bytes += key.len() + value.len();
     }
-    if bytes > MAX_BYTES {
+    if bytes > max_bytes {
         return Err(format!(
-            "the metadata has {bytes} bytes, at most {MAX_BYTES}"
+            "the metadata has {bytes} bytes, at most {max_bytes}"
         ));
     }
     Ok(())

@@ -44,7 +44,7 @@ impl Limits {
         if let Some(actor) = &append.actor {
             self.check_name("the actor", actor)?;
         }
-        if let Err(reason) = append.metadata.check() {
+        if let Err(reason) = append.metadata.check_inherited() {
             return Err(AppendError::Invalid { reason });
         }
         within(

@@ -385,7 +385,13 @@ impl PendingDeadline {
     fn move_to(&mut self, step: StepOf<'_>, due: Timestamp) {
         self.id = deadline_id(step, step.event.position, &self.name);
         self.due = due;
-        self.origin = EffectOrigin::of(step.event);
+        let mut origin = EffectOrigin::of(step.event);
+        // What moves a deadline says when, not what for: the metadata of the event that has set it stays.
+        origin.metadata.inherit(&self.origin.metadata);
+        if origin.metadata.check().is_err() {
+            origin.metadata.clone_from(&self.origin.metadata);
+        }
+        self.origin = origin;
     }
 
     /// Whether its event has this name at present.

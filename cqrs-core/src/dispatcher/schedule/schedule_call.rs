@@ -167,6 +167,7 @@ impl<'d> IntoFuture for ScheduleCall<'d> {
             // As it will be once it is due.
             let parsed = (entry.parse)(&json, inner.limits.message)??;
             parsed.check()??;
+            options.metadata.check().map_err(Invalid::new)?;
             let fingerprint = call_fingerprint(SCHEDULED, parsed.fingerprint()??, due);
             let time = inner.decisions.now()?;
             let origin = CallOrigin::new(&options, (entry.message, fingerprint), time);
