@@ -41,18 +41,23 @@ macro_rules! module {
 /// assert_eq!(halve(3), Err("odd".to_owned()));
 /// ```
 ///
-/// A text may have arguments, as in `format!`:
+/// A text may have arguments, also those that it names, as in `format!`:
 ///
 /// ```
 /// # use cqrs_core::{Rejected, ensure};
 /// fn withdraw(balance: u64, amount: u64) -> Result<u64, Rejected> {
+///     ensure!(amount > 0, "{amount} is no amount");
 ///     ensure!(amount <= balance, "{} is more than {balance}", amount);
 ///     Ok(balance - amount)
 /// }
+/// assert_eq!(withdraw(3, 0).unwrap_err().to_string(), "0 is no amount");
 /// assert_eq!(withdraw(3, 5).unwrap_err().to_string(), "5 is more than 3");
 /// ```
 #[macro_export]
 macro_rules! ensure {
+    ($condition:expr, $text:literal $(,)?) => {
+        $crate::ensure!($condition, ::std::format!($text))
+    };
     ($condition:expr, $error:expr $(,)?) => {
         if !$condition {
             return ::core::result::Result::Err(::core::convert::From::from($error));

@@ -234,7 +234,7 @@ pub(crate) struct ImportArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
-    /// The aggregate, as `explain` lists it
+    /// The aggregate, as the tags of its events name it
     #[arg(requires = "id")]
     pub(crate) aggregate: Option<String>,
     /// Its id
@@ -269,6 +269,16 @@ pub(crate) struct HistoryArgs {
     /// Shows complete ids of correlation and causation, not only their ends
     #[arg(long)]
     pub(crate) full: bool,
+}
+
+impl HistoryArgs {
+    /// Whether no option leaves events of the aggregate out.
+    pub(crate) fn is_whole(&self) -> bool {
+        let has_range = self.after > 0 || self.up_to.is_some();
+        let has_times = self.since.is_some() || self.until.is_some();
+        let is_filtered = self.by.is_some() || !self.tags.is_empty() || !self.types.is_empty();
+        !(has_range || has_times || is_filtered)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -152,7 +152,9 @@ fn tag(model: &Model, name: &str, id: &str) -> Result<Tag, CliError> {
 /// The text if there are no events.
 fn nothing(history: &HistoryArgs) -> String {
     match (&history.aggregate, &history.id) {
-        (Some(aggregate), Some(id)) => format!("there are no events of {aggregate} {id}"),
+        (Some(aggregate), Some(id)) if history.is_whole() => {
+            format!("there are no events of {aggregate} {id}")
+        }
         _ => "there are no such events".to_owned(),
     }
 }

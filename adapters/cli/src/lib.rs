@@ -16,6 +16,8 @@ mod fields;
 mod history;
 mod import;
 mod input;
+#[cfg(feature = "serve")]
+mod log;
 mod map;
 mod message;
 #[cfg(feature = "serve")]

@@ -12,9 +12,9 @@ use cqrs_metrics::Prometheus;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::interval;
-use tracing_subscriber::prelude::*;
 
 use crate::error::CliError;
+use crate::log;
 use crate::open::{ClusterGauges, Servers};
 
 /// Time after which measurements are summed up, if nobody asks for them.
@@ -28,26 +28,31 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Begins to count. To be called before anything is done. The metrics are for Prometheus, at an address of their own, if
-    /// there is one, and for the operations page: that does without them in a program that has a subscriber of its own.
+    /// Begins to count, and to write the log. To be called before anything is done. The metrics are for Prometheus, at an
+    /// address of their own, if there is one, and for the operations page: that does without them in a program whose own
+    /// subscriber does not count.
     pub(crate) async fn begin(
         address: Option<SocketAddr>,
         has_page: bool,
     ) -> Result<Option<Self>, CliError> {
-        let Some(address) = address else {
-            let prometheus = has_page.then(|| count().ok()).flatten();
-            return Ok(prometheus.map(|prometheus| Self {
-                prometheus,
-                listener: None,
-            }));
+        let listener = match address {
+            None => None,
+            Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
+                CliError::Failed(format!("cannot listen on {address}: {error}"))
+            })?),
         };
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| CliError::Failed(format!("cannot listen on {address}: {error}")))?;
-        Ok(Some(Self {
-            prometheus: count()?,
-            listener: Some(listener),
-        }))
+        let is_wanted = listener.is_some() || has_page;
+        let is_ours = log::begin(is_wanted)?;
+        if !is_wanted {
+            return Ok(None);
+        }
+        match (count(is_ours), &listener) {
+            (Err(_), None) => Ok(None),
+            (counted, _) => Ok(Some(Self {
+                prometheus: counted?,
+                listener,
+            })),
+        }
     }
 
     pub(crate) fn address(&self) -> Result<Option<SocketAddr>, CliError> {
@@ -92,17 +97,13 @@ impl Metrics {
     }
 }
 
-/// Counts what the program does from now on.
-fn count() -> Result<Prometheus, CliError> {
-    let prometheus = Prometheus::install().map_err(|error| CliError::Failed(error.to_string()))?;
-    tracing_subscriber::registry()
-        .with(cqrs_metrics::layer())
-        .try_init()
-        .map_err(|error| {
-            CliError::Failed(format!(
-                "`--metrics-listen` needs a program without a subscriber of its own: add \
-                 `cqrs_metrics::layer()` to that, and `/metrics` with `Program::routes` ({error})"
-            ))
-        })?;
-    Ok(prometheus)
+/// Counts what the program does from now on: `is_ours` says that its subscriber is that of this crate.
+fn count(is_ours: bool) -> Result<Prometheus, CliError> {
+    if !is_ours && !cqrs_metrics::has_layer() {
+        return Err(CliError::Failed(
+            "`--metrics-listen` needs `cqrs_metrics::layer()` in the subscriber that the program has installed"
+                .to_owned(),
+        ));
+    }
+    Prometheus::install().map_err(|error| CliError::Failed(error.to_string()))
 }

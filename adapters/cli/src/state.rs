@@ -1,5 +1,6 @@
 use clap::Args;
 use cqrs_core::error::Failure;
+use cqrs_core::store::EventLogExt;
 use cqrs_core::{Actor, Dispatcher, Position, Timestamp};
 
 use crate::error::CliError;
@@ -7,7 +8,7 @@ use crate::out::{escape_json_controls, print_json, print_line};
 
 #[derive(Debug, Args)]
 pub(crate) struct StateArgs {
-    /// The aggregate, as `explain` lists it
+    /// The aggregate, as the tags of its events name it
     name: String,
     /// Its id, or its ids in the order of their declaration
     #[arg(required = true, value_name = "ID")]
@@ -32,6 +33,11 @@ pub(crate) async fn run(
     let mut call = dispatcher.state_json(name, &ids)?.actor(actor);
     let mut history = call.history();
     if let Some(position) = arguments.at.map(Position::new) {
+        let head = dispatcher.log().head().await.map_err(Failure::from)?;
+        if position > head {
+            let text = format!("the log ends at position {head}, before {position}");
+            return Err(CliError::Refused(text));
+        }
         call = call.at(position);
         history = history.up_to(position);
     }
@@ -41,7 +47,12 @@ pub(crate) async fn run(
     }
     let first = history.stream()?.next().await.map_err(Failure::from)?;
     if first.is_none() {
-        let text = format!("there are no events of {name} {}", ids.join(" "));
+        let aggregate = format!("{name} {}", ids.join(" "));
+        let text = if arguments.at.is_none() && arguments.at_time.is_none() {
+            format!("there are no events of {aggregate}")
+        } else {
+            format!("there were no events of {aggregate} by then")
+        };
         return Err(CliError::Refused(text));
     }
     let Some(state) = call.await? else {

@@ -1,7 +1,8 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Level, Metadata, Subscriber};
+use tracing::{Dispatch, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::Context;
@@ -22,6 +23,13 @@ where
     CallLayer.with_filter(filter)
 }
 
+static IS_INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a subscriber of this process has the layer.
+pub fn has_layer() -> bool {
+    IS_INSTALLED.load(Ordering::Relaxed)
+}
+
 fn concerns(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.target() == TARGET && *metadata.level() <= Level::INFO
 }
@@ -38,6 +46,10 @@ impl<S> Layer<S> for CallLayer
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    fn on_register_dispatch(&self, _: &Dispatch) {
+        IS_INSTALLED.store(true, Ordering::Relaxed);
+    }
+
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let (Some(span), Some(mut call)) =
             (context.span(id), Call::new(attributes.metadata().name()))

@@ -13,7 +13,7 @@ mod prometheus;
 #[cfg(feature = "postgres")]
 pub use cluster::ClusterMetrics;
 pub use describe::describe;
-pub use layer::layer;
+pub use layer::{has_layer, layer};
 pub use observe::observe;
 #[cfg(feature = "prometheus")]
 pub use prometheus::{NotInstalled, Prometheus};

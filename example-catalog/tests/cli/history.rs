@@ -82,7 +82,7 @@ fn events_are_selected_by_tag_type_and_position() {
     assert_eq!(positions(&repriced), [3]);
     program
         .run(&["history", "product", "P001", "--tag", "product:P002"])
-        .fails(1, "there are no events of product P001");
+        .fails(1, "there are no such events");
     let first = program.ok(&["--json", "history", "--limit", "1"]);
     let first: Value = serde_json::from_str(&first).expect("JSON");
     assert_eq!(first["type"], "product-created");
@@ -176,9 +176,11 @@ fn the_state_of_a_product_is_known_at_every_position() {
     assert_eq!(state(&["--at-time", "2999-01-01T00:00:00Z"]), state(&[]));
     let state = |arguments: &[&str]| program.run(&[&["state"], arguments].concat());
     state(&["product", "P999"]).fails(1, "there are no events of product P999");
-    state(&["product", "P002", "--at", "1"]).fails(1, "there are no events of product P002");
+    state(&["product", "P002", "--at", "1"])
+        .fails(1, "there were no events of product P002 by then");
     state(&["product", "P001", "--at-time", "2000-01-01T00:00:00Z"])
-        .fails(1, "there are no events of product P001");
+        .fails(1, "there were no events of product P001 by then");
+    state(&["product", "P001", "--at", "9999"]).fails(1, "before 9999");
     state(&["produkt", "P001"]).fails(2, "there is no aggregate `produkt`");
     state(&["product", "P001", "P002"]).fails(2, "`product` has one id");
     state(&["product"]).fails(2, "<ID>");

@@ -68,7 +68,7 @@ fn the_life_of_a_product_is_seen_in_a_browser() {
         browser.press(&letter.to_string());
     }
     browser.press("Enter");
-    browser.wait_for("document.querySelector('h1')?.textContent === 'product P001'");
+    browser.wait_for("document.readyState === 'complete' && document.querySelector('h1')?.textContent === 'product P001'");
     // The price was changed from 1200 to 1150 at position 3.
     browser.evaluate(
         "document.querySelector('input[name=from]').value = 1, \

@@ -296,5 +296,8 @@ fn an_operator_pauses_what_another_process_shows() {
     );
     let status = program.ok(&["--json", "status", "--once"]);
     assert!(status.contains("new tables (clerk)"), "{status}");
-    assert_eq!(served.stop(), Some(0));
+    let (code, log) = served.stop_with_log();
+    assert_eq!(code, Some(0));
+    let has_change = log.contains(" INFO ") && log.contains("new tables (clerk)");
+    assert!(has_change, "{log}");
 }

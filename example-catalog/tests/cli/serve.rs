@@ -87,11 +87,18 @@ impl Served {
         )
     }
 
+    /// Stops it without a word in its log. Returns its exit code.
     pub fn stop(self) -> Option<i32> {
+        let (code, log) = self.stop_with_log();
+        assert_eq!(log, "");
+        code
+    }
+
+    pub fn stop_with_log(self) -> (Option<i32>, String) {
         send_signal("TERM", &self.child);
         let ended = self.child.wait_with_output().expect("it ends");
-        assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
-        ended.status.code()
+        let log = String::from_utf8_lossy(&ended.stderr).into_owned();
+        (ended.status.code(), log)
     }
 }
 

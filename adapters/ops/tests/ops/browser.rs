@@ -168,7 +168,7 @@ async fn a_subscription_is_operated_by_the_keyboard() {
         let outline = browser.evaluate("getComputedStyle(document.activeElement).outlineStyle");
         assert_eq!(outline, "solid");
         browser.press("Enter");
-        browser.wait_for("document.querySelector('h1')?.textContent === 'weights'");
+        browser.wait_for("document.readyState === 'complete' && document.querySelector('h1')?.textContent === 'weights'");
         browser.evaluate("document.querySelector('input[name=reason]').focus(), null");
         for letter in "maintenance".chars() {
             browser.press(&letter.to_string());
@@ -183,7 +183,7 @@ async fn a_subscription_is_operated_by_the_keyboard() {
             "document.querySelector('[aria-label^=\"Skip the event of <script>\"]').focus(), null",
         );
         browser.press("Enter");
-        browser.wait_for("document.querySelector('h1')?.textContent.startsWith('Skip the event')");
+        browser.wait_for("document.readyState === 'complete' && document.querySelector('h1')?.textContent.startsWith('Skip the event')");
         browser.evaluate("document.querySelector('input[name=reason]').focus(), null");
         browser.press("x");
         browser.press("Enter");
