@@ -1,6 +1,7 @@
 //! Actors, permissions and the authorizer.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,17 @@ pub trait Authorizer: Send + Sync + 'static {
     /// # Errors
     /// The reason of the denial, in words that the actor may read.
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<(), String>;
+
+    /// Whether the actor holds this permission, for handlers and functions of rows that ask
+    /// [`Actor::holds`]. Defaults to the permissions that the actor was given. An authorizer that knows
+    /// others admits and answers by the same.
+    fn holds(&self, actor: &Actor, permission: &str) -> bool {
+        actor.holds(permission)
+    }
 }
+
+/// The authorizer of a dispatcher. One pointer wide, since every call has room for an actor.
+pub(crate) type SharedAuthorizer = Arc<Box<dyn Authorizer>>;
 
 /// The access that an [`Authorizer`] decides on.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +47,11 @@ pub struct AccessRequest<'a> {
 }
 
 /// The sender of a message, with a name and permissions. Clones share the data.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Actor {
     inner: Arc<ActorData>,
+    /// Set in what handlers and functions of rows are given. Not a part of the actor: it is neither compared nor stored.
+    authorizer: Option<SharedAuthorizer>,
 }
 
 /// An actor as it is stored with a command that is sent later.
@@ -55,9 +68,7 @@ impl Actor {
             name: name.into(),
             permissions: BTreeSet::new(),
         };
-        Self {
-            inner: Arc::new(data),
-        }
+        data.into()
     }
 
     /// Adds a permission.
@@ -78,16 +89,49 @@ impl Actor {
         &self.inner
     }
 
-    /// Whether the actor holds this permission.
+    /// Whether the actor holds this permission. In handlers and functions of rows, the dispatcher's
+    /// [authorizer](Authorizer::holds) answers.
     pub fn holds(&self, permission: &str) -> bool {
-        self.inner.permissions.contains(permission)
+        match &self.authorizer {
+            Some(authorizer) => authorizer.holds(&self.asking(None), permission),
+            None => self.inner.permissions.contains(permission),
+        }
+    }
+
+    /// The same actor, whose permissions are those that this authorizer knows of.
+    pub(crate) fn asking(&self, authorizer: Option<&SharedAuthorizer>) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            authorizer: authorizer.cloned(),
+        }
+    }
+
+    /// The same actor with its own permissions, if another dispatcher's authorizer knows of others.
+    pub(crate) fn detached(&self) -> Option<Self> {
+        self.authorizer.is_some().then(|| self.asking(None))
     }
 }
 
+impl fmt::Debug for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Actor").field(&self.inner).finish()
+    }
+}
+
+impl PartialEq for Actor {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner == other.inner
+    }
+}
+
+impl Eq for Actor {}
+
 impl From<ActorData> for Actor {
     fn from(data: ActorData) -> Self {
-        let inner = Arc::new(data);
-        Self { inner }
+        Self {
+            inner: Arc::new(data),
+            authorizer: None,
+        }
     }
 }
 

@@ -37,6 +37,7 @@ mod crowds;
 mod depth;
 mod dispatch;
 mod doubt;
+mod holds;
 mod nesting;
 mod newer_programs;
 mod once;

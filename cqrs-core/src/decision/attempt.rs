@@ -193,7 +193,10 @@ impl Decisions {
                 command: Some(id),
                 correlation: options.correlation.unwrap_or(conversation),
                 causation: options.causation.unwrap_or(event),
-                actor: options.actor.clone(),
+                actor: options
+                    .actor
+                    .as_ref()
+                    .map(|it| it.asking(self.authorizer.as_ref())),
                 metadata,
                 time,
             },

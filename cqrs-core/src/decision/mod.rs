@@ -34,7 +34,7 @@ pub(crate) use attempt::{InfraError, append_failed};
 pub(crate) use call_origin::CallOrigin;
 pub(crate) use reacting::{CommandRef, RunningReaction};
 
-use crate::auth::Actor;
+use crate::auth::{Actor, SharedAuthorizer};
 use crate::clock::Clock;
 use crate::error::Failure;
 use crate::handler::{AggregateType, ErasedService};
@@ -55,6 +55,8 @@ pub(crate) struct Decisions {
     offers: Offers,
     clock: Clock,
     limits: DecisionLimits,
+    /// Answers handlers that ask what their actor holds.
+    authorizer: Option<SharedAuthorizer>,
     aggregates: Vec<&'static AggregateType>,
     /// Those with `storage = "state"`. An event may concern an aggregate of a module that is not included. Its
     /// stored state then lags behind the log, and is brought up to date on load.
@@ -128,6 +130,7 @@ impl Decisions {
         store: Arc<dyn EventLog>,
         clock: Clock,
         limits: DecisionLimits,
+        authorizer: Option<SharedAuthorizer>,
         aggregates: Vec<&'static AggregateType>,
     ) -> Self {
         let stored = aggregates.iter().filter(|it| it.storage == Storage::State);
@@ -136,6 +139,7 @@ impl Decisions {
             store,
             clock,
             limits,
+            authorizer,
             stored_aggregates: stored.copied().collect(),
             aggregates,
             cache: StateCache::new(limits.states, limits.state_bytes),

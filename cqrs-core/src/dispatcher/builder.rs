@@ -20,7 +20,7 @@ use super::senders::Senders;
 use super::sent::SentCommands;
 use super::version_task::VersionTask;
 use crate::Timestamp;
-use crate::auth::{Actor, Authorizer};
+use crate::auth::{Actor, Authorizer, SharedAuthorizer};
 use crate::clock::Clock;
 use crate::decision::Decisions;
 use crate::handler::{ModelType, Services};
@@ -45,7 +45,7 @@ use crate::wiring::{
 pub struct Builder {
     stores: GivenStores,
     services: Services,
-    authorizer: Option<Arc<dyn Authorizer>>,
+    authorizer: Option<SharedAuthorizer>,
     log_permission: Option<&'static str>,
     senders: Senders,
     scope: Scope,
@@ -150,7 +150,7 @@ impl Builder {
 
     /// Authorizes messages, and reads of aggregates, that name a permission.
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
-        self.authorizer = Some(Arc::new(authorizer));
+        self.authorizer = Some(Arc::new(Box::new(authorizer)));
         self
     }
 
@@ -465,7 +465,7 @@ impl Builder {
         let inner = Inner {
             commands: command_slots(&plan.command_handlers, &self.services),
             queries: query_slots(&plan, &self.services, &models, &stores, &answering),
-            authorizer: self.authorizer,
+            authorizer: self.authorizer.clone(),
             log_permission: self.log_permission,
             senders: self.senders,
             limits: self.limits,
@@ -473,6 +473,7 @@ impl Builder {
                 log.clone(),
                 self.clock,
                 self.limits.decisions,
+                self.authorizer,
                 plan.aggregates.iter().map(|it| &it.aggregate).collect(),
             ),
             workers,

@@ -11,8 +11,7 @@ use super::query_sources::BuildingRead;
 use super::senders::Senders;
 use super::sent::SentCommands;
 use super::slots::Slots;
-use crate::auth::Actor;
-use crate::auth::{AccessRequest, Action, Authorizer};
+use crate::auth::{AccessRequest, Action, Actor, SharedAuthorizer};
 use crate::decision::{CommandSlot, DecisionLimits, Decisions};
 use crate::error::{Denied, Failure};
 use crate::handler::{Context, QueryInputs, QueryScope};
@@ -33,7 +32,7 @@ pub(crate) struct Inner {
     pub(crate) stores: Stores,
     pub(crate) commands: Slots<CommandSlot>,
     pub(crate) queries: Slots<QuerySlot>,
-    pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
+    pub(crate) authorizer: Option<SharedAuthorizer>,
     /// Permission required to read the log.
     pub(crate) log_permission: Option<&'static str>,
     pub(super) senders: Senders,
@@ -226,8 +225,10 @@ impl Inner {
         let Some(permission) = permission else {
             return Ok(Ok(()));
         };
+        // A handler may have passed on the actor of its call, whose permissions another authorizer knows.
+        let detached = actor.and_then(Actor::detached);
         let request = AccessRequest {
-            actor,
+            actor: detached.as_ref().or(actor),
             action,
             permission,
             message,

@@ -314,7 +314,7 @@ impl Inner {
             command: None,
             correlation: id,
             causation: id,
-            actor,
+            actor: actor.map(|it| it.asking(self.authorizer.as_ref())),
             metadata: CustomMetadata::default(),
             time,
         }))

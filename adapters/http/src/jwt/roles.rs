@@ -25,6 +25,8 @@ use super::watched_file::WatchedFile;
 /// With the extension `json`, it is JSON of the same form. It is read again within a second of a change, also for watches
 /// that go on; one that is not valid then is reported to `tracing`, and the roles of before stay. An actor of the program,
 /// such as that of a process manager, is admitted by the permissions that it [holds](Actor::holds).
+///
+/// The file also answers what an actor holds in handlers and in functions of rows.
 pub struct Roles(WatchedFile<RoleTable>);
 
 #[derive(Debug, Default, Deserialize)]
@@ -51,15 +53,19 @@ impl Roles {
 impl Authorizer for Roles {
     fn authorize(&self, request: &AccessRequest<'_>) -> Result<(), String> {
         let permission = request.permission;
-        let is_admitted = request.actor.is_some_and(|actor| {
-            // What begins like a role is one, which a token may have named, and no permission.
-            let holds = !permission.starts_with(ROLE) && actor.holds(permission);
-            holds || self.0.get().admits(actor, permission)
-        });
-        if is_admitted {
+        if request
+            .actor
+            .is_some_and(|actor| self.holds(actor, permission))
+        {
             return Ok(());
         }
         Err(format!("it needs the permission `{permission}`"))
+    }
+
+    fn holds(&self, actor: &Actor, permission: &str) -> bool {
+        // What begins like a role is one, which a token may have named, and no permission.
+        let own = !permission.starts_with(ROLE) && actor.holds(permission);
+        own || self.0.get().admits(actor, permission)
     }
 }
 
@@ -149,6 +155,10 @@ mod tests {
         // An actor of the program has permissions.
         let process = Actor::new("checkout").with("accounts.open");
         assert!(may(&roles, Some(&process), "accounts.open"));
+        // It answers handlers by the same file.
+        assert!(roles.holds(&clerk, "accounts.open") && roles.holds(&auditor, "log.read"));
+        assert!(!roles.holds(&clerk, "log.read") && !roles.holds(&clerk, "role:clerk"));
+        assert!(roles.holds(&process, "accounts.open") && !clerk.holds("accounts.open"));
     }
 
     #[test]

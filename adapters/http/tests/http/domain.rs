@@ -209,14 +209,14 @@ async fn secret_balance(query: SecretBalance, balances: Read<Balance>) -> Result
     Ok(balances.get(&query.account).await?.map(|it| it.cents))
 }
 
-/// An actor sees the account that it is called by, and `all` sees each.
+/// An actor sees the account that it is called by, and who may see each, each.
 fn own_balance(actor: &Actor) -> Rows<Balance> {
-    match actor.name() {
-        "all" => Rows::all(),
-        name => match name.parse() {
-            Ok(account) => Rows::eq(Balance::ACCOUNT, &account),
-            Err(_) => Rows::none(),
-        },
+    if actor.holds("balances.all") {
+        return Rows::all();
+    }
+    match actor.name().parse() {
+        Ok(account) => Rows::eq(Balance::ACCOUNT, &account),
+        Err(_) => Rows::none(),
     }
 }
 
