@@ -49,7 +49,7 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
         let [mut inside, mut served, mut bare] = [(); 3].map(|()| Measured::default());
         let mut memory = Runs::default();
         for _ in 0..RUNS {
-            inside.push(ours::run(load)?);
+            inside.push(ours::run_with_ids(load)?);
             let (outcome, mebibytes) = caller::run(load, &program, Kind::Ours)?;
             served.push(outcome);
             memory.push(mebibytes);
@@ -77,7 +77,7 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
     report.note(
         "execute on SQLite, served: `wired-cqrs-http` with its defaults on loopback, in a process of its own; the commands of \
          `execute on SQLite` as JSON, each with an Idempotency-Key, a connection for each caller, by hyper in the measuring \
-         process, which shares the two cores with the server. The function of axum takes the same JSON and returns the JSON of a \
+         process, which shares the two cores with the server. In the process, each command has an id of its caller, too. The function of axum takes the same JSON and returns the JSON of a \
          receipt.",
     );
     Ok(())
