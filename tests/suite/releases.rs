@@ -1,4 +1,5 @@
-//! Parked ids that are released in part, or whose projection has changed since: each event is counted once.
+//! Parked ids that are released in part, or whose projection has changed since: each event is counted once. Longer
+//! than 500 lines: all tests are about the jars of one domain.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
