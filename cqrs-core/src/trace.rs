@@ -11,6 +11,7 @@ use tracing::{Instrument as _, Level, Span, debug_span, info, info_span, level_e
 use crate::error::{QueryError, QueryErrorKind};
 use crate::handler::Context;
 use crate::store::{ParkedKey, Position, Recorded};
+use crate::trace_context;
 use crate::wiring::{Plan, Problem};
 
 /// Whether a subscriber may be interested in the spans of calls.
@@ -94,7 +95,7 @@ pub(crate) fn answers<A>(query: &Span, outcome: &Result<A, QueryError>) {
         Err(QueryErrorKind::Parked(_)) => "parked",
         Err(QueryErrorKind::Failed(_)) => "failed",
     };
-    query.record("outcome", word);
+    ends(query, word);
 }
 
 /// Awaits the answer to a query in its span.
@@ -107,9 +108,12 @@ pub(crate) async fn answered<A>(
     outcome
 }
 
-/// Records the outcome of a page, or of a reaction, in its span.
-pub(crate) fn handled(span: &Span, outcome: &'static str) {
+/// Records an outcome in its span.
+pub(crate) fn ends(span: &Span, outcome: &'static str) {
     span.record("outcome", outcome);
+    if outcome == "failed" {
+        trace_context::set_failed(span);
+    }
 }
 
 /// Span of a page of events.

@@ -21,6 +21,9 @@ pub trait TraceContext: Send + Sync + 'static {
 
     /// Names a span, once its parent and links are set: by its kind and by what it is of, as in `execute OpenAccount`.
     fn set_name(&self, span: &Span, name: String);
+
+    /// Marks a span as that of an error, once its outcome is `failed`.
+    fn set_failed(&self, span: &Span);
 }
 
 /// The key of the context of a trace.
@@ -65,6 +68,13 @@ pub(crate) fn inject(span: &Span, metadata: &mut CustomMetadata) {
     context.inject(span, &mut traced);
     if traced.check_inherited().is_ok() {
         *metadata = traced;
+    }
+}
+
+/// Marks the span of what has failed.
+pub(crate) fn set_failed(span: &Span) {
+    if let Some(context) = context_of(span) {
+        context.set_failed(span);
     }
 }
 

@@ -228,6 +228,7 @@ async fn what_is_guarded_has_an_authorizer_and_no_other_way_out() {
     let asked = builder().authorizer(AllowAll);
     assert_eq!(headlines(asked).await, [way_out]);
     let named = builder().log_permission("log:read");
+    assert_eq!(named.model().log_permission, Some("log:read"));
     assert_eq!(headlines(named).await, [nobody_asked]);
 }
 

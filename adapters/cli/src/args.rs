@@ -1,3 +1,5 @@
+#[cfg(feature = "serve")]
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -350,22 +352,25 @@ pub(crate) struct ServeArgs {
     pub(crate) max_body: Option<usize>,
     /// Maximum time of a request, once its body is there [default: 30]
     #[arg(long, value_name = "SECONDS")]
-    pub(crate) timeout: Option<u64>,
+    pub(crate) timeout: Option<NonZeroU64>,
     /// Maximum time in which a body has to arrive [default: 10]
     #[arg(long, value_name = "SECONDS")]
-    pub(crate) body_timeout: Option<u64>,
+    pub(crate) body_timeout: Option<NonZeroU64>,
     /// Maximum time in which the head of a request has to arrive; an unused connection is closed after it [default: 30]
     #[arg(long, value_name = "SECONDS")]
-    pub(crate) head_timeout: Option<u64>,
+    pub(crate) head_timeout: Option<NonZeroU64>,
+    /// Maximum number of connections at a time; further clients wait [default: 10000]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_connections: Option<NonZeroUsize>,
     /// Maximum number of requests at a time [default: 1024]
     #[arg(long, value_name = "NUMBER")]
-    pub(crate) max_requests: Option<usize>,
+    pub(crate) max_requests: Option<NonZeroUsize>,
     /// Maximum number of watched queries at a time [default: 1024]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_watches: Option<usize>,
     /// Maximum number of requests of one actor within a minute, or of one address if there is no actor [default: no limit]
     #[arg(long, value_name = "NUMBER")]
-    pub(crate) max_rate: Option<std::num::NonZeroU32>,
+    pub(crate) max_rate: Option<NonZeroU32>,
     #[command(flatten)]
     #[serde(rename = "roles")]
     pub(crate) work: WorkArgs,

@@ -107,7 +107,10 @@ impl Call {
         }
         let model = self.model();
         let named = model.nodes.iter().filter_map(|node| node.permission);
-        named.map(str::to_owned).collect()
+        named
+            .chain(model.log_permission)
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The model of the program. Needs no store.

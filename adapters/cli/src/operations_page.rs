@@ -59,7 +59,7 @@ impl OperationsPage {
     ) -> Router {
         let mut options = match self.tokens {
             Some(tokens) => self.options.actor(move |head| tokens.actor(head)),
-            None => self.options.actor(find_named(arguments, call, dispatcher)),
+            None => self.options.actor(find_named(arguments, call)),
         };
         if let Some(prometheus) = prometheus {
             options = options.metrics(move |app| prometheus.render(app));

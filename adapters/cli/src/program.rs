@@ -123,7 +123,7 @@ impl Program {
     }
 
     /// Adds a role, which `--as NAME` gives the actor: its permissions are these, and no others. The first one is the
-    /// default. Without roles, the actor has all permissions that the program names.
+    /// default. Without roles, the actor has all permissions that the program names. A role without permissions has `None::<&str>`.
     pub fn role<P: Into<String>>(
         mut self,
         name: &str,

@@ -1,7 +1,7 @@
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use cqrs_core::Actor;
 use cqrs_core::app::Builder;
-use cqrs_core::{Actor, Dispatcher};
 use cqrs_http::Unauthenticated;
 use cqrs_http::jwt::{BearerTokens, Roles};
 
@@ -40,12 +40,8 @@ pub(crate) fn find_tokens(
 }
 
 /// The function that finds the sender of a request that needs no token.
-pub(crate) fn find_named(
-    arguments: &ServeArgs,
-    call: &Call,
-    dispatcher: &Dispatcher,
-) -> Box<FindActor> {
-    let permissions = permissions(arguments, call, dispatcher);
+pub(crate) fn find_named(arguments: &ServeArgs, call: &Call) -> Box<FindActor> {
+    let permissions = permissions(arguments, call);
     let sender = move |name: &str| {
         let permissions = permissions.iter().cloned();
         permissions.fold(Actor::new(name), Actor::with)
@@ -63,14 +59,13 @@ pub(crate) fn find_named(
 }
 
 /// The permissions of a sender without a token.
-fn permissions(arguments: &ServeArgs, call: &Call, dispatcher: &Dispatcher) -> Vec<String> {
+fn permissions(arguments: &ServeArgs, call: &Call) -> Vec<String> {
     if arguments.role_permissions.is_some() {
         return Vec::new();
     }
     let mut permissions = call.permissions();
     if call.permissions.is_none() {
-        let further = OPERATIONS.into_iter().chain(dispatcher.log_permission());
-        permissions.extend(further.map(str::to_owned));
+        permissions.extend(OPERATIONS.map(str::to_owned));
     }
     permissions
 }

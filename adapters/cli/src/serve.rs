@@ -87,13 +87,13 @@ impl Serving {
             options = options.max_body(bytes);
         }
         if let Some(seconds) = given.timeout {
-            options = options.timeout(Duration::from_secs(seconds));
+            options = options.timeout(Duration::from_secs(seconds.get()));
         }
         if let Some(seconds) = given.body_timeout {
-            options = options.body_timeout(Duration::from_secs(seconds));
+            options = options.body_timeout(Duration::from_secs(seconds.get()));
         }
         if let Some(requests) = given.max_requests {
-            options = options.max_requests(requests);
+            options = options.max_requests(requests.get());
         }
         if let Some(watches) = given.max_watches {
             options = options.max_watches(watches);
@@ -115,11 +115,14 @@ impl Serving {
     }
 
     fn server(&self, listener: TcpListener, routes: Router) -> Server {
-        let server = Server::new(listener, routes);
-        match self.arguments.head_timeout {
-            Some(seconds) => server.head_timeout(Duration::from_secs(seconds)),
-            None => server,
+        let mut server = Server::new(listener, routes);
+        if let Some(seconds) = self.arguments.head_timeout {
+            server = server.head_timeout(Duration::from_secs(seconds.get()));
         }
+        if let Some(connections) = self.arguments.max_connections {
+            server = server.max_connections(connections);
+        }
+        server
     }
 }
 
@@ -189,7 +192,7 @@ pub(crate) async fn run(
     };
     let options = match tokens {
         Some(tokens) => limited.bearer(tokens),
-        None => limited.actor(find_named(arguments, call, &dispatcher)),
+        None => limited.actor(find_named(arguments, call)),
     };
     let mut routes = health(&dispatcher);
     if let Some(page) = page {
@@ -212,14 +215,18 @@ struct Addresses {
     has_page: bool,
 }
 
+/// The path of the page that shows the document of what is served.
+const DOCUMENTATION: &str = "/docs";
+
 impl Addresses {
     fn print(&self, is_json: bool) -> io::Result<()> {
         let listening = format!("http://{}", self.listening);
         let metrics = self.metrics.map(|it| format!("http://{it}/metrics"));
+        let docs = format!("{listening}{DOCUMENTATION}");
         let page = self.has_page.then(|| format!("{listening}{PATH}"));
         if is_json {
             let mut line = json!({"listening": listening});
-            for (name, address) in [("ops", page), ("metrics", metrics)] {
+            for (name, address) in [("docs", Some(docs)), ("ops", page), ("metrics", metrics)] {
                 if let Some(address) = address {
                     line[name] = address.into();
                 }
@@ -227,6 +234,7 @@ impl Addresses {
             return print_json_line(&line);
         }
         print_line(format_args!("listening on {listening}"))?;
+        print_line(format_args!("documentation on {docs}"))?;
         if let Some(page) = page {
             print_line(format_args!("operations page on {page}"))?;
         }

@@ -83,6 +83,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use clap::FromArgMatches as _;
 
     use super::*;
@@ -117,7 +119,10 @@ mod tests {
         let Settings { serve, global } = merged;
         let listen = serve.listen.map(|it| it.to_string());
         assert_eq!(listen.as_deref(), Some("127.0.0.1:2"));
-        assert_eq!((serve.max_body, serve.timeout), (Some(7), Some(9)));
+        assert_eq!(
+            (serve.max_body, serve.timeout),
+            (Some(7), NonZeroU64::new(9))
+        );
         assert_eq!((serve.work.roles().len(), serve.max_requests), (2, None));
         assert_eq!(global.role.as_deref(), Some("reader"));
         assert_eq!(global.actor.as_deref(), Some("7"));
@@ -141,14 +146,20 @@ mod tests {
             set
         };
         let Settings { serve, global } = merged(&[]);
-        assert_eq!((serve.max_body, serve.timeout), (Some(7), Some(8)));
+        assert_eq!(
+            (serve.max_body, serve.timeout),
+            (Some(7), NonZeroU64::new(8))
+        );
         assert_eq!(serve.work.roles().len(), 1);
         assert_eq!(serve.event_feed, Some(true));
         assert_eq!(serve.token_issuer, ["a", "b"]);
         assert_eq!(global.actor.as_deref(), Some("ann"));
         let options = "--max-body 1 --timeout 2 --roles commands,queries --token-issuer c --event-feed --actor bob";
         let Settings { serve, global } = merged(&options.split(' ').collect::<Vec<_>>());
-        assert_eq!((serve.max_body, serve.timeout), (Some(1), Some(2)));
+        assert_eq!(
+            (serve.max_body, serve.timeout),
+            (Some(1), NonZeroU64::new(2))
+        );
         assert_eq!(serve.work.roles().len(), 2);
         assert_eq!(serve.event_feed, Some(true));
         assert_eq!(serve.token_issuer, ["c"]);

@@ -1,6 +1,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -17,9 +18,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt as _;
+
+/// Maximum number of connections, if none is set.
+const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// Time for the last bytes to a client whose connection is about to be closed.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -47,6 +51,7 @@ pub struct Server {
     listener: TcpListener,
     routes: Router,
     head_timeout: Duration,
+    max_connections: NonZeroUsize,
 }
 
 impl Server {
@@ -56,6 +61,7 @@ impl Server {
             listener,
             routes,
             head_timeout: Duration::from_secs(30),
+            max_connections: MAX_CONNECTIONS,
         }
     }
 
@@ -66,6 +72,13 @@ impl Server {
         self
     }
 
+    /// Sets the maximum number of connections at a time. Further ones are not accepted until one of these is closed: their
+    /// clients wait, in the queue of the system. Defaults to 10,000; the system may allow a process fewer.
+    pub fn max_connections(mut self, connections: NonZeroUsize) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
     /// Serves until `stop` has ended, and then until the requests in progress are answered. If it is dropped, they are
     /// answered as well.
     pub async fn run(self, stop: impl Future<Output = ()>) {
@@ -73,15 +86,18 @@ impl Server {
             mut listener,
             routes,
             head_timeout,
+            max_connections,
         } = self;
+        let max_connections = max_connections.get().min(Semaphore::MAX_PERMITS);
+        let places = Arc::new(Semaphore::new(max_connections));
         // Nothing is sent by either: the connections see that `stopping` is dropped, and the server that all have dropped
         // `open`.
         let (stopping, stopped) = watch::channel(());
         let (open, mut all_closed) = mpsc::channel(1);
         let mut stop = pin!(stop);
         loop {
-            let accepted = pin!(Listener::accept(&mut listener));
-            let (stream, client) = match select(stop.as_mut(), accepted).await {
+            let accepted = pin!(accept(&mut listener, &places));
+            let (place, (stream, client)) = match select(stop.as_mut(), accepted).await {
                 Either::Left(_) => break,
                 Either::Right((accepted, _)) => accepted,
             };
@@ -91,6 +107,7 @@ impl Server {
                 routes: routes.clone(),
                 head_timeout,
                 stopped: stopped.clone(),
+                _place: place,
                 _open: open.clone(),
             };
             tokio::spawn(connection.serve());
@@ -100,13 +117,24 @@ impl Server {
     }
 }
 
+/// A connection, once there is a place for it.
+async fn accept(
+    listener: &mut TcpListener,
+    places: &Arc<Semaphore>,
+) -> (Option<OwnedSemaphorePermit>, (TcpStream, SocketAddr)) {
+    // Nobody closes the semaphore.
+    let place = places.clone().acquire_owned().await.ok();
+    (place, Listener::accept(listener).await)
+}
+
 struct Connection {
     stream: TcpStream,
     client: SocketAddr,
     routes: Router,
     head_timeout: Duration,
     stopped: watch::Receiver<()>,
-    /// Dropped with the connection.
+    /// Each is dropped with the connection.
+    _place: Option<OwnedSemaphorePermit>,
     _open: mpsc::Sender<Infallible>,
 }
 

@@ -26,6 +26,8 @@ const MAX_PREVIEW: usize = 160;
 struct Filter {
     event_type: Option<String>,
     tag: Option<String>,
+    /// Of the commands that the events are from.
+    actor: Option<String>,
     from: Option<Timestamp>,
     until: Option<Timestamp>,
     after: Option<Position>,
@@ -56,6 +58,9 @@ pub(crate) async fn answer(
     let mut history = desk.dispatcher.events(filter.query()?);
     if let Some(actor) = &visit.actor {
         history = history.actor(actor.clone());
+    }
+    if let Some(actor) = &filter.actor {
+        history = history.by(actor);
     }
     let history = history.after(after).up_to(up_to);
     let mut stream = history
@@ -110,16 +115,18 @@ impl Filter {
         Ok(Self {
             event_type: text("type")?,
             tag: text("tag")?,
+            actor: text("actor")?,
             from: moment("from")?,
             until: moment("until")?,
             after: fields.optional("after")?.map(Position::new),
         })
     }
 
-    /// Whether the events are not those of a type or a tag, or of some time.
+    /// Whether the events are not those of a type, a tag or an actor, or of some time.
     fn is_empty(&self) -> bool {
         self.event_type.is_none()
             && self.tag.is_none()
+            && self.actor.is_none()
             && self.from.is_none()
             && self.until.is_none()
     }
@@ -149,6 +156,7 @@ impl Filter {
         let fields = [
             ("type", self.event_type.as_deref()),
             ("tag", self.tag.as_deref()),
+            ("actor", self.actor.as_deref()),
             ("from", from.as_deref()),
             ("until", until.as_deref()),
             ("after", Some(&*after)),
@@ -185,6 +193,7 @@ fn form(desk: &Desk, links: &Links, fields: &Fields) -> Markup {
                 @for event in desk.model.of_kind(NodeKind::Event) { option value=(event.id.name) {} }
             }
             label { "Tag, such as account:7 " input type="text" name="tag" value=[value("tag")] autocomplete="off" spellcheck="false"; }
+            label { "Actor " input type="text" name="actor" value=[value("actor")] autocomplete="off" spellcheck="false"; }
             label { "From (UTC) " input type="text" name="from" value=[value("from")] placeholder="2026-03-01T12:00" autocomplete="off"; }
             label { "Until (UTC) " input type="text" name="until" value=[value("until")] placeholder="2026-03-01T13:00" autocomplete="off"; }
             label { "After position " input type="number" name="after" min="0" value=[value("after")]; }

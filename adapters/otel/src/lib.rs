@@ -3,7 +3,9 @@
 use cqrs_core::app::{TraceContext, set_trace_context};
 use cqrs_core::store::CustomMetadata;
 use opentelemetry::Context;
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{
+    SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
+};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -59,6 +61,11 @@ impl TraceContext for OpenTelemetry {
 
     fn set_name(&self, span: &Span, name: String) {
         span.context().span().update_name(name);
+    }
+
+    fn set_failed(&self, span: &Span) {
+        // The reason may name what clients sent, and is in the log.
+        span.set_status(Status::error("failed"));
     }
 }
 

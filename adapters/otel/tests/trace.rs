@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use cqrs_core::store::CustomMetadata;
 use cqrs_otel::OpenTelemetry;
-use opentelemetry::trace::{SpanId, TracerProvider as _};
+use opentelemetry::trace::{SpanId, Status, TracerProvider as _};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -65,6 +65,20 @@ async fn one_trace_spans_all_that_follows_from_a_command() {
         let parent = span(follower).parent_span_id;
         assert_eq!(parent, send.span_context.span_id(), "{follower}");
     }
+    let statuses: BTreeSet<_> = of_trace
+        .values()
+        .map(|it| format!("{:?}", it.status))
+        .collect();
+    assert_eq!(statuses, BTreeSet::from(["Unset".to_owned()]));
+    let mut all = spans.iter();
+    let lost = all
+        .find(|it| it.name == "execute LoseParcel")
+        .expect("is there");
+    assert!(
+        matches!(&lost.status, Status::Error { .. }),
+        "{:?}",
+        lost.status
+    );
     let reaction = span("react notifies").span_context.span_id();
     assert_eq!(span("execute NotifyReceiver").parent_span_id, reaction);
 }

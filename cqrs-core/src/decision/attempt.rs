@@ -659,5 +659,5 @@ fn trace_outcome(execute: &Span, outcome: &Result<Option<Receipt>, CommandError<
         Err(CommandError::Unknown(_)) => "unknown",
         Err(CommandError::Failed(_)) => "failed",
     };
-    execute.record("outcome", word);
+    trace::ends(execute, word);
 }

@@ -361,7 +361,7 @@ impl Builder {
     /// The model of what is in scope, without a store: that of the dispatcher that [`build`](Self::build) makes.
     pub fn model(&self) -> Model {
         let plan = Plan::new(Registry::get(), &self.scope, &mut Problems::default());
-        Model::of(&plan)
+        Model::of(&plan, self.log_permission)
     }
 
     /// Checks everything that [`build`](Self::build) does, except for the stores: handlers, services, permissions and

@@ -457,8 +457,15 @@ impl Dispatcher {
 
     /// The model of the messages, events and handlers of this dispatcher.
     pub fn model(&self) -> Model {
-        let Inner { model, plan, .. } = &*self.inner;
-        model.get_or_init(|| Model::of(plan)).clone()
+        let Inner {
+            model,
+            plan,
+            log_permission,
+            ..
+        } = &*self.inner;
+        model
+            .get_or_init(|| Model::of(plan, *log_permission))
+            .clone()
     }
 
     /// Probable mistakes that `build` found and that do not prevent the dispatcher from working: a service that

@@ -48,7 +48,7 @@ impl Reaction {
         let reply = async {
             let replied = self.reply(recorded, &scope).instrument(span.clone());
             let outcome = replied.await;
-            trace::handled(&span, if outcome.is_ok() { "done" } else { "failed" });
+            trace::ends(&span, if outcome.is_ok() { "done" } else { "failed" });
             outcome
         };
         let store = self.dispatcher.inner.log.heads().log_id();

@@ -25,13 +25,17 @@ pub struct Model {
     pub nodes: Vec<Node>,
     /// By subject, verb and object, each of which is among the nodes.
     pub edges: Vec<Edge>,
+    /// The permission that the log requires of its readers: see
+    /// [`Builder::log_permission`](crate::app::Builder::log_permission).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_permission: Option<&'static str>,
 }
 
 /// The model of everything that is registered in this process. Needs no store, and checks nothing: of two items of one
 /// kind and name, which [`build`](crate::app::Builder::build) refuses, it has one.
 pub fn model() -> Model {
     let plan = Plan::new(Registry::get(), &Scope::default(), &mut Problems::default());
-    Model::of(&plan)
+    Model::of(&plan, None)
 }
 
 impl Model {

@@ -9,12 +9,13 @@ use crate::wiring::{Models, Plan, PlannedProcess, PlannedProjection};
 
 impl Model {
     /// The model of what is in a dispatcher's scope, and of the events of other modules that it takes.
-    pub(crate) fn of(plan: &Plan) -> Self {
+    pub(crate) fn of(plan: &Plan, log_permission: Option<&'static str>) -> Self {
         let mut graph = Graph {
             plan,
             models: plan.models(),
             nodes: BTreeMap::new(),
             edges: Vec::new(),
+            log_permission,
         };
         graph.messages();
         graph.aggregates();
@@ -39,6 +40,7 @@ struct Graph<'p> {
     models: Models,
     nodes: BTreeMap<NodeId, Node>,
     edges: Vec<Edge>,
+    log_permission: Option<&'static str>,
 }
 
 impl Graph<'_> {
@@ -237,7 +239,10 @@ impl Graph<'_> {
             }
         }
         let Self {
-            nodes, mut edges, ..
+            nodes,
+            mut edges,
+            log_permission,
+            ..
         } = self;
         edges.retain(|edge| nodes.contains_key(&edge.to));
         edges.sort();
@@ -245,6 +250,7 @@ impl Graph<'_> {
         Model {
             nodes: nodes.into_values().collect(),
             edges,
+            log_permission,
         }
     }
 }

@@ -249,7 +249,7 @@ impl Worker {
             Ok(_) => "failed",
             Err(_) => "interrupted",
         };
-        trace::handled(&span, outcome);
+        trace::ends(&span, outcome);
         handled
     }
 

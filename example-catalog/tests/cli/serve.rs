@@ -257,6 +257,7 @@ fn options_that_are_wrong_are_named_without_secrets() {
         ("listn = '127.0.0.1:1'", "unknown field `listn`"),
         ("listen = 'here'", "listen"),
         ("max_requests = -1", "max_requests"),
+        ("head_timeout = 0", "head_timeout"),
         (
             "metadata_header = ['x-tenant=']",
             "\"\" is no key of metadata",

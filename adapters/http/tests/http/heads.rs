@@ -1,5 +1,7 @@
 //! Connections on which no request comes.
 
+use std::io::ErrorKind;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -170,4 +172,31 @@ async fn a_shutdown_waits_for_requests_and_not_for_heads() {
     gate.open.add_permits(1);
     assert_eq!(waiting.await.expect("no panic").0, StatusCode::OK);
     timeout(LONG, server.stopped()).await.expect("it ends");
+}
+
+#[tokio::test]
+async fn a_connection_above_the_limit_waits_for_a_place() {
+    let (app, _) = in_memory().await;
+    let one = NonZeroUsize::MIN;
+    let server = Server::set_up(options(), app, |server| server.max_connections(one)).await;
+    let request = "GET /api/acme/queries/BalanceOf?account=1 HTTP/1.1\r\nhost: shop\r\n";
+    let kept = format!("{request}\r\n");
+    let closed = format!("{request}connection: close\r\n\r\n");
+    let mut first = TcpStream::connect(server.address).await.expect("connects");
+    first.write_all(kept.as_bytes()).await.expect("is sent");
+    let mut answer = [0; 1024];
+    let length = first.read(&mut answer).await.expect("is answered");
+    assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
+    let mut second = TcpStream::connect(server.address).await.expect("connects");
+    second.write_all(closed.as_bytes()).await.expect("is sent");
+    for _ in 0..50 {
+        first.write_all(kept.as_bytes()).await.expect("is sent");
+        let length = first.read(&mut answer).await.expect("is answered");
+        assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
+        let early = second.try_read(&mut answer).map_err(|error| error.kind());
+        assert_eq!(early, Err(ErrorKind::WouldBlock));
+    }
+    drop(first);
+    let answer = until_closed(&mut second).await;
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
 }

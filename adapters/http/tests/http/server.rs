@@ -48,12 +48,20 @@ impl Server {
         options: Options,
         dispatcher: Dispatcher,
     ) -> Self {
+        Self::set_up(options, dispatcher, |server| server.head_timeout(time)).await
+    }
+
+    pub async fn set_up(
+        options: Options,
+        dispatcher: Dispatcher,
+        set_up: impl FnOnce(cqrs_http::Server) -> cqrs_http::Server,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("has an address");
         // Below a parameter of the application.
         let routes = axum::Router::new().nest("/api/{tenant}", options.router(dispatcher));
         let (stop, stopped) = oneshot::channel();
-        let serving = cqrs_http::Server::new(listener, routes).head_timeout(time);
+        let serving = set_up(cqrs_http::Server::new(listener, routes));
         let task = tokio::spawn(serving.run(async {
             let _ = stopped.await;
         }));

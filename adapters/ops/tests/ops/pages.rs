@@ -138,6 +138,8 @@ async fn events_are_found_by_type_tag_time_and_position() {
     assert!(page.contains("events?after=20\""), "{page}");
     let (_, page) = text(server.page("/events?tag=parcel%3Ap1")).await;
     assert_eq!(rows(&page), 40);
+    let (_, page) = text(server.page("/events?actor=eve&tag=parcel%3Ap1")).await;
+    assert!(page.contains("No events match."), "{page}");
     let (_, page) = text(server.page("/events?type=parcel-sent&after=10")).await;
     assert_eq!(rows(&page), 50);
     assert!(
