@@ -28,12 +28,16 @@ pub const MAX_IN_FLIGHT: usize = 2;
 /// statements and two syncs, than their overlap gains.
 const SMALL_CROWD: usize = 16;
 
+/// Number of turns of the scheduler that bring no request, one after the other, at which a batch waits for no
+/// more. In the first one, callers may be running on other threads.
+const MAX_IDLE_TURNS: usize = 1;
+
 /// The requests of a queue, in batches for a writer that sends a batch before the one ahead of it is
 /// answered.
 ///
-/// A batch consists of the waiting requests, and of those that arrive while other tasks run. It never
-/// waits by the clock: a lone caller is never delayed, and under load a crowd gathers by itself while
-/// the batches before are being written. Of a large crowd a batch takes half, so that one half is
+/// A batch consists of the waiting requests, and of those that arrive while other tasks run, until there are
+/// as many as callers were counted. It never waits by the clock: a lone caller is never delayed, and under
+/// load a crowd gathers by itself while the batches before are being written. Of a large crowd a batch takes half, so that one half is
 /// written while the callers in the other one send their next requests.
 #[derive(Debug)]
 pub struct Batches<T> {
@@ -75,13 +79,19 @@ impl<T: Batched> Batches<T> {
         let waiting = self.next.requests.len() + self.requests.len();
         self.crowd = self.crowd.max(waiting);
         let limit = share(self.crowd);
-        // Callers that the last answer has reached may be about to send their next request. One turn
-        // of the scheduler lets them, and costs a lone caller nothing. It ends when a turn brings
-        // nothing.
-        while self
-            .next
-            .take_up_to(limit, || self.requests.try_recv().ok())
-        {
+        // Callers that the last answer has reached are about to send their next request. Of those, the first
+        // one wakes this task before the others have run. A turn of the scheduler lets them; it costs a lone
+        // caller nothing, who is a crowd by itself.
+        let mut idle_turns = 0;
+        loop {
+            let before = self.next.requests.len();
+            self.next
+                .take_up_to(limit, || self.requests.try_recv().ok());
+            let has_more = self.next.requests.len() > before;
+            idle_turns = if has_more { 0 } else { idle_turns + 1 };
+            if !self.next.has_room(limit.min(self.crowd)) || idle_turns > MAX_IDLE_TURNS {
+                break;
+            }
             task::yield_now().await;
         }
         Some(self.take())
@@ -283,6 +293,45 @@ mod tests {
         assert_eq!(batches.behind().await.len(), 20);
         let (_queue, mut batches) = crowd(16).await;
         assert_eq!(batches.first().await.unwrap().len(), 16);
+    }
+
+    #[tokio::test]
+    async fn the_callers_of_the_last_answer_are_in_the_next_batch() {
+        let (queue, mut batches) = crowd(10).await;
+        batches.first().await.unwrap();
+        batches.on_answered(10, 0);
+        let callers = repeat_n(queue, 10).enumerate().map(|(place, queue)| {
+            tokio::spawn(async move {
+                // All but one have something else to do first.
+                if place > 0 {
+                    task::yield_now().await;
+                }
+                queue.send(Request::Write(1)).await.unwrap();
+            })
+        });
+        let callers: Vec<_> = callers.collect();
+        assert_eq!(batches.first().await.unwrap().len(), 10);
+        for caller in callers {
+            caller.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_does_not_wait_for_callers_that_do_not_come() {
+        let (queue, mut batches) = crowd(10).await;
+        batches.first().await.unwrap();
+        batches.on_answered(10, 0);
+        queue.send(Request::Write(1)).await.unwrap();
+        assert_eq!(batches.first().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_lone_caller_waits_for_no_turn() {
+        let (queue, mut batches) = crowd(1).await;
+        assert!(poll(batches.first()).is_ready());
+        batches.on_answered(1, 0);
+        queue.send(Request::Write(1)).await.unwrap();
+        assert!(poll(batches.first()).is_ready());
     }
 
     #[tokio::test]
