@@ -67,6 +67,8 @@ macro_rules! statements {
             pub(crate) append_in_transaction: String,
             /// The same, with rows of custom metadata.
             pub(crate) append_in_transaction_with_metadata: String,
+            /// `append_one` in the transaction of a handler, with a record of the command.
+            pub(crate) append_one_in_transaction: String,
             $(pub(crate) $name: String),+
         }
 
@@ -79,6 +81,9 @@ macro_rules! statements {
                     append_in_transaction: schema.apply(&append_in_transaction(append_all)),
                     append_in_transaction_with_metadata: schema
                         .apply(&append_in_transaction(&all_with_metadata)),
+                    append_one_in_transaction: schema.apply(&append_in_transaction(&with_record(
+                        include_str!("sql/append_one.sql"),
+                    ))),
                     append_with_metadata: schema
                         .apply(&with_metadata(include_str!("sql/append.sql"), 8)),
                     append_all_with_metadata: schema.apply(&all_with_metadata),
@@ -102,7 +107,6 @@ statements!(
     claim_shards,
     command_metadata,
     commands,
-    commit_append,
     compare_head,
     crash_marker,
     delete_shards,
@@ -188,14 +192,25 @@ fn with_metadata(append: &str, parameter: usize) -> String {
     append.replace(")\nSELECT count(*) FROM head", &insert)
 }
 
+/// The statement that writes one event, with a record of its command, whose fingerprint is the last parameter.
+fn with_record(append_one: &str) -> String {
+    let insert = "), new_command AS (\n    INSERT INTO cqrs.commands (id, fingerprint, first, count)\n    \
+                  SELECT $12, $18::bigint, $4, 1\n    FROM head\n)\n\
+                  SELECT count(*) FROM head";
+    append_one.replace(")\nSELECT count(*) FROM head", insert)
+}
+
 /// The statement that writes a batch, for the transaction of a handler: it writes nothing once the handler has
-/// ended that, and the commit of the transaction does not wait for the disk.
-fn append_in_transaction(append_all: &str) -> String {
+/// ended that, tells the check before the commit that it has written, and the commit of the transaction does not
+/// wait for the disk.
+fn append_in_transaction(append: &str) -> String {
     let open = "AND last = $3 AND current_setting('cqrs_store.handler', true) = 'open'";
     let without_waiting = "set_config('synchronous_commit', 'off', true)";
-    append_all
+    let appended = "RETURNING set_config('cqrs_store.handler', 'appended', true)";
+    append
         .replace("AND last = $3", open)
         .replace("current_setting('synchronous_commit')", without_waiting)
+        .replace("RETURNING 1", appended)
 }
 
 /// Notifies other processes of the head. Names no table.

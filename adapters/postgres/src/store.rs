@@ -16,6 +16,7 @@ use crate::read::first_loads::FirstLoads;
 use crate::read::view_loads::ViewLoads;
 use crate::schema::Schema;
 use crate::sql::Sql;
+use crate::transaction::flushes::Flushes;
 use crate::transaction::head_lock::HeadLockQueue;
 use crate::write::Writer;
 use crate::{ConnectError, Options};
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) sql: Arc<Sql>,
     pub(crate) writer: Writer,
     pub(crate) head_locks: HeadLockQueue,
+    pub(crate) flushes: Flushes,
     pub(crate) view_loads: Coalescer<ViewLoads>,
     pub(crate) first_loads: Coalescer<FirstLoads>,
     pub(crate) event_sizes: Arc<EventSizes>,

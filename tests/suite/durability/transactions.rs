@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use cqrs_core::Position;
 use cqrs_core::store::{
-    AppendError, EventLog as _, EventLogExt as _, LogTransaction as _, Transactional as _,
+    AppendError, EventLog as _, EventLogExt as _, HasReader as _, LogTransaction as _,
+    Transactional as _,
 };
 use cqrs_postgres::Postgres;
 use tokio::spawn;
+use tokio::task::JoinSet;
 
 use super::Held;
 use crate::outage::proxy::{Proxy, Swallowing};
@@ -82,4 +84,90 @@ async fn a_transaction_that_a_crash_took_back_was_not_handed_on() {
     let appended = append_in(&store, claim()).await.expect("it is free");
     assert_eq!(appended.first, Position::new(5));
     assert_eq!(store.head().await.expect("a head"), appended.first);
+}
+
+/// The number of sessions whose commit waits for a standby.
+async fn waiting(held: &Held) -> i64 {
+    let select = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    let row = held.client.query_one(select, &[]).await;
+    row.expect("it answers").get(0)
+}
+
+/// Has waiting commits wait for a standby that does not exist, or not.
+async fn hold_flush(held: &Held, is_held: bool) {
+    let names = if is_held { "nobody" } else { "" };
+    let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'");
+    held.client.batch_execute(&set).await.expect("a setting");
+    let reload = held.client.batch_execute("SELECT pg_reload_conf()").await;
+    reload.expect("it is read");
+    let probe = "SELECT current_setting('synchronous_standby_names')";
+    until(|| async {
+        let row = held.client.query_one(probe, &[]).await;
+        row.expect("it answers").get::<_, &str>(0) == names
+    })
+    .await;
+}
+
+/// Also if the one that sent the waiting commit is dropped meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transactions_share_a_waiting_commit_and_queries_wait_for_it() {
+    const TEST: &str = "transactions_share_a_waiting_commit_and_queries_wait_for_it";
+    let Some(held) = Held::start(TEST).await else {
+        return;
+    };
+    let store = Postgres::connect(&held.url()).await.expect("it connects");
+    let appended = async |number| append_in(&store, append(&account(number), 1, None)).await;
+    let book = |number| {
+        let store = store.clone();
+        async move { append_in(&store, append(&account(number), 1, None)).await }
+    };
+    for number in 1..=4 {
+        appended(number).await.expect("it is appended");
+    }
+    // The connections, of which one that is opened later would not vouch for an earlier commit.
+    let open: JoinSet<_> = (5..=11).map(book).collect();
+    assert!(open.join_all().await.iter().all(Result::is_ok));
+    for is_dropped in [false, true] {
+        hold_flush(&held, true).await;
+        let first = loop {
+            let sent = spawn(book(12));
+            until(|| async { sent.is_finished() || waiting(&held).await == 1 }).await;
+            if !sent.is_finished() {
+                break sent;
+            }
+            // The server had not read the setting.
+            sent.await.expect("no panic").expect("it is appended");
+        };
+        let before = held.head().await - 1;
+        let others: JoinSet<_> = (13..=17).map(book).collect();
+        until(|| async { held.head().await == before + 6 }).await;
+        let reader = spawn({
+            let reader = store.reader();
+            async move {
+                reader
+                    .query_one("SELECT position FROM cqrs.head", &[])
+                    .await
+            }
+        });
+        let asked = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT position%'";
+        until(|| async {
+            let row = held.client.query_one(asked, &[]).await;
+            row.expect("it answers").get::<_, i64>(0) > 0
+        })
+        .await;
+        assert_eq!(waiting(&held).await, 1, "one waits for all");
+        let known = i64::try_from(store.heads().position().get());
+        assert_eq!(known.expect("a small number"), before);
+        assert!(!first.is_finished() && !reader.is_finished());
+        if is_dropped {
+            first.abort();
+        }
+        hold_flush(&held, false).await;
+        assert!(others.join_all().await.iter().all(Result::is_ok));
+        let position = reader.await.expect("no panic").expect("it answers");
+        assert_eq!(position.get::<_, i64>(0), before + 6);
+        if !is_dropped {
+            first.await.expect("no panic").expect("it is appended");
+        }
+    }
 }

@@ -20,6 +20,8 @@ use crate::row::{self, Head};
 use crate::schema::Schema;
 use crate::sql::Sql;
 use crate::store::Shared;
+use crate::transaction::commit::PREPARE;
+use crate::transaction::flushes::Flushes;
 use crate::transaction::head_lock::HeadLockQueue;
 use crate::write::{Engine, Writer};
 use crate::{ConnectError, Options, Postgres, migrations};
@@ -88,7 +90,7 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
         log.clone(),
         options,
     );
-    let transactions = link.handler_session(options).pool(options)?;
+    let transactions = link.handler_session(options).with(PREPARE).pool(options)?;
     let shared = Shared {
         read_only: reading.handler_session(options).read_only().pool(options)?,
         read_link,
@@ -96,6 +98,7 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
         writer: Writer::start(engine, transactions.clone(), options),
         transactions,
         head_locks: HeadLockQueue::new(head.position, options.writer.window()),
+        flushes: Flushes::new(),
         view_loads: Coalescer::new(ViewLoads {
             reads: reads.clone(),
             schema: schema.clone(),

@@ -113,6 +113,14 @@ impl Link {
         }
     }
 
+    /// The same connections, with another statement to configure them.
+    pub(crate) fn with(&self, statement: &str) -> Self {
+        Self {
+            session: format!("{}; {statement}", self.session).into(),
+            ..self.clone()
+        }
+    }
+
     /// Connections for the store's statements and those that handlers record.
     pub(crate) fn writer_session(&self, options: &Options) -> Self {
         Self {

@@ -4,6 +4,7 @@ use futures_util::future::join;
 use tokio::sync::OnceCell;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use crate::transaction::pooled::PooledTransaction;
 use crate::{Postgres, SqlError};
@@ -102,24 +103,31 @@ impl SqlReader {
         }
         let check = pin!(self.check(snapshot));
         let both = pin!(async { Ok::<_, SqlError>(join(check, query).await) });
-        let (is_durable, answer) = snapshot.run(both).await?;
+        let (not_durable, answer) = snapshot.run(both).await?;
         let answer = answer?;
-        if is_durable? {
-            let _ = self.is_durable.set(());
-        } else {
+        if let Some(head) = not_durable? {
             // Rare, and boxed, so that the futures of queries are small.
-            Box::pin(self.flush(snapshot)).await?;
+            Box::pin(self.flush(snapshot, head)).await?;
+        } else {
+            let _ = self.is_durable.set(());
         }
         Ok(answer)
     }
 
-    async fn check(&self, snapshot: &PooledTransaction) -> Result<bool, SqlError> {
+    /// The id of the last append in the snapshot, if that may not be durable.
+    async fn check(&self, snapshot: &PooledTransaction) -> Result<Option<Uuid>, SqlError> {
         let is_durable = &self.store.shared().sql.is_durable;
-        Ok(snapshot.select_one(is_durable, &[]).await?.try_get(0)?)
+        let head = snapshot.select_one(is_durable, &[]).await?;
+        let is_durable: bool = head.try_get(0)?;
+        Ok((!is_durable).then(|| head.try_get(1)).transpose()?)
     }
 
-    async fn flush(&self, snapshot: &PooledTransaction) -> Result<(), SqlError> {
+    async fn flush(&self, snapshot: &PooledTransaction, head: Uuid) -> Result<(), SqlError> {
         let flushed = self.is_durable.get_or_try_init(async || {
+            // An append of this process, which makes it durable in any case.
+            if self.store.shared().flushes.reached(head).await {
+                return Ok(());
+            }
             // A read-only transaction cannot commit anything, so another connection does. That was the
             // same server without a crash in between, if this connection still answers.
             self.store.shared().pool.get().await?.flush().await?;

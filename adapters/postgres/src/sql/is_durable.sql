@@ -1,4 +1,4 @@
--- Whether all that the snapshot of this transaction shows is durable.
-SELECT head.durable OR cqrs.is_flushed()
+-- Whether all that the snapshot of this transaction shows is durable, and the id of the last append in it.
+SELECT head.durable OR cqrs.is_flushed(), head.last
 FROM cqrs.head AS head
 WHERE head.id = 1

@@ -15,9 +15,9 @@ use crate::store::Shared;
 use crate::transaction::commit::{self, Commit};
 use crate::transaction::head_lock::HeadLockPermit;
 use crate::transaction::outcome::AppendOutcome;
+use crate::transaction::pooled::PooledTransaction;
 use crate::write::decide::refusal;
 use crate::write::log_session::LogSession;
-use crate::write::rows::AppendStatement;
 
 /// Maximum number of events that are read while the head is locked and other appends wait.
 const MAX_LOCKED_TAIL: usize = 1024;
@@ -29,22 +29,27 @@ const MAX_LOCKED_TAIL: usize = 1024;
 /// The events, the command's id and the rows of the handler commit together or not at all (I1). If the
 /// process ends before `COMMIT`, the server rolls back; if it ends afterwards, the command id tells.
 pub(crate) async fn append_in(
-    client: &Connection,
+    transaction: PooledTransaction,
     shared: &Shared,
     append: Append,
 ) -> Result<Appended, AppendError> {
+    let client: &Connection = &transaction;
     let id = append.command;
     // The id is recorded even if it was assigned: the writing task learns of an append here after the
     // fact only, so a given id and the same id as an assigned one must exclude each other in a table.
     let mut append = Prepared::new(append)?;
     append.is_recorded = true;
-    match attempt(client, shared, &mut append).await {
+    let answer = match attempt(client, shared, &mut append).await {
         Ok(AppendOutcome::Done(appended)) => {
+            Ok(publish(client.incarnation(), shared, append, appended))
+        }
+        Ok(AppendOutcome::Committed(appended, committed)) => {
             let incarnation = client.incarnation();
-            shared
-                .log
-                .on_appended(incarnation, appended.last, append.take_events());
-            Ok(appended)
+            transaction.ended();
+            return match committed.durable(transaction, &shared.transactions).await {
+                Ok(()) => Ok(publish(incarnation, shared, append, appended)),
+                Err(fault) => settle(shared, &append, &fault).await,
+            };
         }
         Ok(AppendOutcome::Refused(refusal)) => match processed(client, shared, id).await {
             Ok(Some(stored)) => append.replay(stored),
@@ -55,10 +60,7 @@ pub(crate) async fn append_in(
             Ok(Some(stored)) => append.replay(stored),
             Ok(None) | Err(_) => Err(fault.into()),
         },
-        Ok(AppendOutcome::Unknown(fault)) => match resolve_append(shared, id, &fault).await? {
-            Some(stored) => append.replay(stored),
-            None => Err(fault.into()),
-        },
+        Ok(AppendOutcome::Unknown(fault)) => settle(shared, &append, &fault).await,
         Err(fault) => {
             // If the rollback fails, the transaction ends with its connection. Nothing is kept.
             let _ = client.batch_execute("ROLLBACK").await;
@@ -66,10 +68,37 @@ pub(crate) async fn append_in(
             // decide again, on the state that the other one left.
             if fault.kind() == Kind::Contention {
                 let at = shared.log.heads().position();
-                return Err(AppendError::Conflict { at });
+                Err(AppendError::Conflict { at })
+            } else {
+                Err(fault.into())
             }
-            Err(fault.into())
         }
+    };
+    transaction.ended();
+    answer
+}
+
+/// The append is durable.
+fn publish(
+    incarnation: Incarnation,
+    shared: &Shared,
+    mut append: Prepared,
+    appended: Appended,
+) -> Appended {
+    let events = append.take_events();
+    shared.log.on_appended(incarnation, appended.last, events);
+    appended
+}
+
+/// The answer to an append of which nobody knows whether it was committed, or is durable.
+async fn settle(
+    shared: &Shared,
+    append: &Prepared,
+    fault: &Fault,
+) -> Result<Appended, AppendError> {
+    match resolve_append(shared, append.command, fault).await? {
+        Some(stored) => append.replay(stored),
+        None => Err(fault.clone().into()),
     }
 }
 
@@ -83,8 +112,7 @@ async fn attempt(
     }
     let session = of(client, shared);
     // Before the permit, since preparing takes round trips, for which others would wait.
-    let kind = AppendStatement::in_transaction(append);
-    let statement = session.prepare_in_transaction(kind).await?;
+    let statements = session.prepare_in_transaction(append).await?;
     let mut is_overtaken = false;
     loop {
         // The permit before the lock. The reverse order could deadlock: the holder of the lock would wait
@@ -101,7 +129,8 @@ async fn attempt(
         };
         let commit = Commit {
             session: &session,
-            statement: (kind, &statement),
+            flushes: &shared.flushes,
+            statements: &statements,
             head,
             is_locked,
         };

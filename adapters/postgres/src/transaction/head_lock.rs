@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::link::connection::Connection;
 use crate::row::Head;
+use crate::write::rows::{BlockRow, KnownBlocks};
 
 /// Maximum time in the queue. After that a transaction waits for the lock in the database, which detects
 /// deadlocks: the holder's commit may wait for rows that this transaction has locked.
@@ -33,6 +34,7 @@ pub(crate) struct HeadLockQueue {
 struct KnownTail {
     incarnation: Incarnation,
     window: ConflictWindow,
+    blocks: KnownBlocks,
     /// The head that the last holder has set. `None` if that is not known, or others have written.
     head: Option<Head>,
     /// Nobody else wrote between the last two holders.
@@ -72,6 +74,16 @@ impl HeadLockPermit<'_> {
         self.known.head = None;
     }
 
+    /// The types that the last holders have recorded in blocks of positions.
+    pub(crate) fn known_blocks(&self) -> &KnownBlocks {
+        &self.known.blocks
+    }
+
+    /// The transaction was committed, and has recorded these.
+    pub(crate) fn record_blocks(&mut self, blocks: &[BlockRow<'_>]) {
+        self.known.blocks.record(blocks);
+    }
+
     /// The transaction was committed, and has set this head.
     pub(crate) fn on_committed(&mut self, head: Head) {
         self.known.connections = self.connections;
@@ -88,6 +100,7 @@ impl HeadLockQueue {
                 head: None,
                 is_alone: false,
                 window: ConflictWindow::new(head, window),
+                blocks: KnownBlocks::default(),
             }),
             floor: AtomicU64::new(head.get()),
         }
@@ -103,6 +116,7 @@ impl HeadLockQueue {
         if known.incarnation != incarnation || !client.is_among(known.connections) {
             known.incarnation = incarnation;
             known.window.reset(Position::START);
+            known.blocks = KnownBlocks::default();
             known.head = None;
         }
         Some(HeadLockPermit {

@@ -1,7 +1,8 @@
 //! Transactions that handlers work in.
 
 pub(crate) mod append;
-mod commit;
+pub(crate) mod commit;
+pub(crate) mod flushes;
 pub(crate) mod head_lock;
 mod outcome;
 pub(crate) mod pooled;
@@ -155,9 +156,7 @@ impl LogTransaction for Transaction {
                 drop(self.client);
                 return shared.writer.append(append).await;
             }
-            let appended = append_in(&self.client, shared, append).await;
-            self.client.ended();
-            appended
+            append_in(self.client, shared, append).await
         })
     }
 }

@@ -1,10 +1,13 @@
 use cqrs_core::store::{AppendError, Appended};
 
 use crate::fault::{Fault, Kind};
+use crate::transaction::flushes::CommittedAppend;
 
 /// The result of an append in a transaction.
 pub(super) enum AppendOutcome {
     Done(Appended),
+    /// It is committed, and perhaps not durable yet.
+    Committed(Appended, CommittedAppend),
     Refused(AppendError),
     /// The command was recorded before.
     Duplicate(Fault),

@@ -7,12 +7,15 @@ use cqrs_core::store::{
 };
 use cqrs_core::{CommandId, Position};
 use cqrs_kit::decider::ConflictWindow;
-use futures_util::future::{try_join, try_join_all};
+use cqrs_kit::prepared::Prepared;
+use futures_util::future::{try_join_all, try_join3};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
-use super::rows::{AppendStatement, BatchRows, KnownBlocks};
+use super::rows::{
+    AppendStatement, AppendStatements, BatchRows, KnownBlocks, has_metadata, is_one_event,
+};
 use crate::fault::Fault;
 use crate::known_log::{KnownLog, SeenHead};
 use crate::link::Link;
@@ -245,8 +248,8 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
     /// Prepares the statements of an append in the transaction of a handler.
     pub(crate) async fn prepare_in_transaction(
         &self,
-        kind: AppendStatement,
-    ) -> Result<Statement, Fault> {
+        append: &Prepared,
+    ) -> Result<AppendStatements, Fault> {
         let Sql {
             append_in_transaction,
             append_in_transaction_with_metadata,
@@ -255,12 +258,26 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
             ..
         } = &*self.sql;
         let others = [lock_head, transaction_settings, FLUSH].map(|sql| self.prepared(sql));
-        let first = self.prepared(match kind {
-            AppendStatement::AllWithMetadata => append_in_transaction_with_metadata,
-            _ => append_in_transaction,
-        });
-        let (append, _) = try_join(first, try_join_all(others)).await?;
-        Ok(append)
+        let (all, text) = if has_metadata(append) {
+            (
+                AppendStatement::AllWithMetadata,
+                append_in_transaction_with_metadata,
+            )
+        } else {
+            (AppendStatement::All, append_in_transaction)
+        };
+        let one = async {
+            if is_one_event(append) {
+                let kind = AppendStatement::OneRecorded;
+                return self.append_statement(kind).await.map(Some);
+            }
+            Ok(None)
+        };
+        let (statement, one, _) = try_join3(self.prepared(text), one, try_join_all(others)).await?;
+        Ok(AppendStatements {
+            all: (all, statement),
+            one,
+        })
     }
 
     /// Makes the store's statements use its own plans until the transaction ends.

@@ -26,6 +26,8 @@ pub(crate) struct BatchRows<'b> {
 pub(crate) enum AppendStatement {
     /// One event, and no rows in other tables.
     One,
+    /// One event and the record of its command, in the transaction of a handler.
+    OneRecorded,
     /// Events, and no rows in other tables.
     Events,
     /// Events, and rows in other tables.
@@ -41,19 +43,28 @@ impl AppendStatement {
     pub(crate) fn text(self, sql: &Sql) -> &str {
         match self {
             Self::One => &sql.append_one,
+            Self::OneRecorded => &sql.append_one_in_transaction,
             Self::Events => &sql.append,
             Self::All => &sql.append_all,
             Self::EventsWithMetadata => &sql.append_with_metadata,
             Self::AllWithMetadata => &sql.append_all_with_metadata,
         }
     }
+}
 
-    /// The statement for an append in the transaction of a handler.
-    pub(crate) fn in_transaction(append: &Prepared) -> Self {
-        if has_metadata(append) {
-            Self::AllWithMetadata
-        } else {
-            Self::All
+/// The statements for an append in the transaction of a handler.
+pub(crate) struct AppendStatements {
+    pub(crate) all: (AppendStatement, Statement),
+    /// For one event, unless its type has to be recorded in a block of positions.
+    pub(crate) one: Option<Statement>,
+}
+
+impl AppendStatements {
+    /// The statement that writes these rows.
+    pub(crate) fn of(&self, blocks: &[BlockRow<'_>]) -> (AppendStatement, &Statement) {
+        match &self.one {
+            Some(one) if blocks.is_empty() => (AppendStatement::OneRecorded, one),
+            _ => (self.all.0, &self.all.1),
         }
     }
 }
@@ -143,12 +154,16 @@ impl<'b> BatchRows<'b> {
         };
         let mut params = compare.params();
         let row = match kind {
-            AppendStatement::One => {
+            AppendStatement::One | AppendStatement::OneRecorded => {
                 let mut appends = self.appends.iter();
-                let Some(event) = appends.find_map(|(append, _)| event_rows(append).next()) else {
+                let first =
+                    appends.find_map(|(append, _)| Some((append, event_rows(append).next()?)));
+                let Some((append, event)) = first else {
                     return Err(Fault::data("the append has no event"));
                 };
-                return event.write_alone(client, statement, params).await;
+                let is_recorded = kind == AppendStatement::OneRecorded;
+                let record = is_recorded.then_some(append.fingerprint.cast_signed());
+                return event.write_alone(client, statement, params, record).await;
             }
             AppendStatement::Events => {
                 let events = self.events();
@@ -275,12 +290,14 @@ pub(super) struct EventRow<'b> {
 }
 
 impl EventRow<'_> {
-    /// Writes the event with [`AppendStatement::One`], whose first parameters these are.
+    /// Writes the event with [`AppendStatement::One`], whose first parameters these are. With the command's
+    /// fingerprint for its record, with [`AppendStatement::OneRecorded`].
     async fn write_alone(
         &self,
         client: &Connection,
         statement: &Statement,
         mut params: Vec<&(dyn ToSql + Sync)>,
+        record: Option<i64>,
     ) -> Result<i64, Fault> {
         let Recorded { data, meta, .. } = self.event;
         let id = meta.id.as_uuid();
@@ -303,6 +320,9 @@ impl EventRow<'_> {
             &tag,
             &self.fingerprint,
         ]);
+        if let Some(fingerprint) = &record {
+            params.push(fingerprint);
+        }
         Ok(client.query_one(statement, &params).await?.try_get(0)?)
     }
 
@@ -320,6 +340,12 @@ impl EventRow<'_> {
 pub(super) fn has_metadata(append: &Prepared) -> bool {
     let first = append.events.first();
     first.is_some_and(|(event, _)| !event.meta.custom.is_empty())
+}
+
+/// Whether an append has one event, and no rows in other tables but a record of its command.
+pub(super) fn is_one_event(append: &Prepared) -> bool {
+    let is_alone = matches!(append.events[..], [(_, None)]);
+    is_alone && append.states.is_empty() && !has_metadata(append)
 }
 
 /// A row of the table `event_tags`.
