@@ -19,9 +19,15 @@ use crate::fault::{Fault, Kind};
 use crate::row::{self, Head, count, number};
 
 /// Number of batches that are written at the end of the log, wherever that is, after another process was
-/// last seen to write. Counted in batches, since a pause of the others says nothing if this process
-/// paused, too.
-const CONTENDED_BATCHES: u32 = 64;
+/// seen to write for the first time. Perhaps it was the last time: it may have ended, or write now and then.
+/// Counted in batches, since a pause of the others says nothing if this process paused, too.
+const FEW_BATCHES: u32 = 8;
+
+/// Maximum number of such batches, for others that are seen again and again.
+const MANY_BATCHES: u32 = 64;
+
+/// Number of batches that this process writes alone until it has forgotten the others.
+const FORGOTTEN_AFTER: u32 = 1_024;
 
 /// Number of batches after which that is over if this process has a lease.
 const LEASED_BATCHES: u32 = 4;
@@ -41,6 +47,10 @@ const MAX_LEASE_DOUBLINGS: u32 = 3;
 pub(super) struct Contention {
     /// Number of batches to write at the end of the log.
     batches: u32,
+    /// That number when another process was last seen to write. 0 once this process has written alone for long.
+    from: u32,
+    /// Number of batches that were written after those.
+    alone: u32,
 }
 
 impl Contention {
@@ -48,9 +58,25 @@ impl Contention {
         self.batches > 0
     }
 
-    /// Another process was seen to write.
+    /// Another process was seen to write. If this process has written batches since the last time that none
+    /// overtook, there will be twice as many.
     pub(super) fn on_others(&mut self) {
-        self.batches = CONTENDED_BATCHES;
+        if self.batches < self.from || self.from == 0 {
+            self.from = (2 * self.from).clamp(FEW_BATCHES, MANY_BATCHES);
+        }
+        self.batches = self.from;
+        self.alone = 0;
+    }
+
+    /// A batch was written.
+    pub(super) fn on_written(&mut self) {
+        if self.is_present() || self.from == 0 {
+            return;
+        }
+        self.alone += 1;
+        if self.alone >= FORGOTTEN_AFTER {
+            *self = Self::default();
+        }
     }
 
     /// A batch was written at the end of the log.
@@ -362,4 +388,68 @@ impl<'b> Requests<'b> {
 /// the lookup by command ids answers them.
 fn unplaced(reason: impl Into<Arc<str>>) -> Fault {
     Fault::new(Kind::Lost, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn appended(tail: usize) -> EndAppend {
+        let event = || TailEvent {
+            event_type: EventType::new("a"),
+            tags: Tags::default(),
+        };
+        EndAppend {
+            id: Uuid::nil(),
+            before: Head {
+                position: Position::START,
+                time: 0,
+                epoch: 0,
+                store: Uuid::nil(),
+                last: Uuid::nil(),
+            },
+            left_out: Some(Vec::new()),
+            held: Vec::new(),
+            has_lease: false,
+            tail: std::iter::repeat_with(event).take(tail).collect(),
+            given: Vec::new(),
+        }
+    }
+
+    /// Number of batches that are written at the end of the log from here on, if no other process writes.
+    fn batches_until_alone(contention: &mut Contention) -> u32 {
+        let mut batches = 0;
+        while contention.is_present() {
+            contention.on_append(&appended(0));
+            contention.on_written();
+            batches += 1;
+        }
+        batches
+    }
+
+    #[test]
+    fn one_other_process_that_has_stopped_costs_few_batches() {
+        let mut contention = Contention::default();
+        contention.on_others();
+        // It is seen by several signs.
+        contention.on_others();
+        contention.on_append(&appended(1));
+        assert_eq!(batches_until_alone(&mut contention), FEW_BATCHES);
+    }
+
+    #[test]
+    fn the_more_often_others_come_back_the_longer_they_are_expected() {
+        let mut contention = Contention::default();
+        let mut expected = FEW_BATCHES;
+        for _ in 0..10 {
+            contention.on_others();
+            assert_eq!(batches_until_alone(&mut contention), expected);
+            expected = (2 * expected).min(MANY_BATCHES);
+        }
+        for _ in 0..FORGOTTEN_AFTER {
+            contention.on_written();
+        }
+        contention.on_others();
+        assert_eq!(batches_until_alone(&mut contention), FEW_BATCHES);
+    }
 }

@@ -135,6 +135,7 @@ impl LogEnd {
             return;
         }
         self.flushed = head.position;
+        self.contention.on_written();
         let written = batch.requests.iter_mut().filter(|it| it.is_written());
         let events = written.flat_map(|request| request.append.take_events());
         self.log
