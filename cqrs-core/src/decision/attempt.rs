@@ -66,7 +66,9 @@ impl Decisions {
         let checked = command.check()?;
         let fingerprint = command.fingerprint()??;
         if let Err(invalid) = checked {
-            return Err(self.refuse(invalid, options.id, Some(fingerprint)).await);
+            let refusing = self.refuse(invalid, options.id, Some(fingerprint));
+            // Boxed, as other rare futures are, so that those of all commands are small.
+            return Err(Box::pin(refusing).await);
         }
         let span = trace::execute(slot.entry.message, slot.entry.name);
         trace_context::continue_trace(&span, slot.entry.message, &options.metadata);
@@ -76,18 +78,16 @@ impl Decisions {
             _ => None,
         };
         let call = Call {
-            given_id: options.id.or(reserved.as_ref().map(|reserved| reserved.id)),
-            reaction,
-            options,
-        };
-        // Boxed, so that the future of the call is small.
-        let decided = sent_now(Box::pin(self.decide(
             command,
             fingerprint,
             slot,
-            call,
-            &span,
-        )));
+            options,
+            given_id: options.id.or(reserved.as_ref().map(|reserved| reserved.id)),
+            reaction: reaction.as_deref(),
+            span: &span,
+        };
+        // Boxed, so that the future of the call is small.
+        let decided = sent_now(Box::pin(self.decide(&call)));
         let outcome = trace::within!(span.clone(), decided);
         if let (Some(reserved), Ok(Some(_))) = (reserved, &outcome) {
             reserved.keep();
@@ -114,67 +114,50 @@ impl Decisions {
     }
 
     /// Decides, unless the command was sent before. Returns `None` if the handler returned an error.
-    async fn decide(
-        &self,
-        command: &dyn ErasedCommand,
-        fingerprint: u64,
-        slot: &CommandSlot,
-        call: Call<'_>,
-        span: &Span,
-    ) -> Result<Option<Receipt>, InfraError> {
-        let given_id = call.given_id;
-        // Only an id that is given can be recorded already; a new one needs no lookup.
-        let sent_before = async || match given_id {
-            Some(id) => self.processed(id, fingerprint).await,
-            None => Ok(None),
-        };
+    async fn decide(&self, call: &Call<'_>) -> Result<Option<Receipt>, InfraError> {
+        let has_effects = call.slot.may_have_effects;
         // Commands are seldom sent again. If one is, the append finds the first, so this lookup is only for handlers
         // with effects of their own, which should not have them twice, and while commands are being sent again: a store may
         // have to write a batch anew that one of them is in. An event is delivered again to a reaction even more seldom.
-        if (slot.may_have_effects || self.repetitions.are_expected())
+        if (has_effects || self.repetitions.are_expected())
             && call.options.id.is_some()
-            && let Some(receipt) = sent_before().await?
+            && let Some(receipt) = self.sent_before(call).await?
         {
-            if !slot.may_have_effects {
+            if !has_effects {
                 self.repetitions.note();
             }
             return Ok(Some(receipt));
         }
-        let decided = self.decide_anew(command, fingerprint, slot, call, span);
-        match decided.await {
+        match self.decide_anew(call).await {
             Ok(Some(receipt)) => Ok(Some(receipt)),
             // The handler may have rejected the effect of an earlier sending: the product exists already because this
             // very command has created it.
-            Ok(None) => sent_before().await,
-            Err(error) => found_or(error, sent_before().await),
+            Ok(None) => self.sent_before(call).await,
+            Err(error) => found_or(error, self.sent_before(call).await),
         }
     }
 
     /// Loads, decides and appends, and repeats that after each conflict. Returns `None` if the
     /// handler returned an error.
-    async fn decide_anew(
-        &self,
-        command: &dyn ErasedCommand,
-        fingerprint: u64,
-        slot: &CommandSlot,
-        call: Call<'_>,
-        span: &Span,
-    ) -> Result<Option<Receipt>, InfraError> {
+    async fn decide_anew(&self, call: &Call<'_>) -> Result<Option<Receipt>, InfraError> {
         let time = self.now()?;
-        let Call {
-            given_id,
-            reaction,
+        let &Call {
+            command,
+            slot,
             options,
+            reaction,
+            span,
+            ..
         } = call;
-        let id = given_id.unwrap_or_else(|| CommandId::assigned(time));
+        let id = call.given_id.unwrap_or_else(|| CommandId::assigned(time));
         let is_plain = options.metadata.is_empty() && reaction.is_none();
         let metadata = if is_plain && span.is_disabled() {
             CustomMetadata::default()
         } else {
-            metadata(options, reaction.as_ref(), span)?
+            metadata(options, reaction, span)?
         };
         // Once per command, and before any of its events can reach a reaction.
-        if let Some(reaction) = &reaction {
+        if let Some(reaction) = reaction {
             let command_ref = CommandRef {
                 store: self.store.heads().log_id(),
                 command: id,
@@ -185,10 +168,7 @@ impl Decisions {
         let (event, conversation) = event.unwrap_or((id.as_uuid(), id.as_uuid()));
         let mut attempt = Attempt {
             decisions: self,
-            command,
-            fingerprint,
-            has_given_id: given_id.is_some(),
-            slot,
+            call,
             context: Context {
                 command: Some(id),
                 correlation: options.correlation.unwrap_or(conversation),
@@ -298,16 +278,16 @@ impl Decisions {
         }
     }
 
-    /// The receipt of a command that was carried out before.
-    async fn processed(
-        &self,
-        id: CommandId,
-        fingerprint: u64,
-    ) -> Result<Option<Receipt>, InfraError> {
+    /// The receipt of a command that was carried out before. Only an id that is given can be recorded already; a new
+    /// one needs no lookup.
+    async fn sent_before(&self, call: &Call<'_>) -> Result<Option<Receipt>, InfraError> {
+        let Some(id) = call.given_id else {
+            return Ok(None);
+        };
         let Some(stored) = self.store.command(id).await.map_err(Failure::from)? else {
             return Ok(None);
         };
-        let appended = stored.replay(id, fingerprint).map_err(append_failed)?;
+        let appended = stored.replay(id, call.fingerprint).map_err(append_failed)?;
         Ok(Some(self.receipt(id, appended, TagSlices::default())))
     }
 
@@ -316,22 +296,23 @@ impl Decisions {
     }
 }
 
-/// A command's origin.
+/// A command as it was sent. Its attempts borrow it, so that their futures are small.
 struct Call<'a> {
+    command: &'a dyn ErasedCommand,
+    fingerprint: u64,
+    slot: &'a CommandSlot,
+    options: &'a CallOptions,
     /// The id that the caller has set, or that a reaction's command has.
     given_id: Option<CommandId>,
     /// The reaction that sends the command.
-    reaction: Option<RunningReaction>,
-    options: &'a CallOptions,
+    reaction: Option<&'a RunningReaction>,
+    span: &'a Span,
 }
 
 /// The data that all attempts of one command share.
 struct Attempt<'a> {
     decisions: &'a Decisions,
-    command: &'a dyn ErasedCommand,
-    fingerprint: u64,
-    has_given_id: bool,
-    slot: &'a CommandSlot,
+    call: &'a Call<'a>,
     context: Context,
     /// Those of the events that were appended.
     slices: TagSlices,
@@ -374,20 +355,24 @@ impl Attempt<'_> {
     async fn was_superseded(&self, loaded: &mut Loaded<'_>) -> Result<bool, Failure> {
         // The rows that a transaction has read may be of a commit that is not durable yet. A read of the
         // log is answered once everything before it is. The one below does so, if there are states.
-        if self.slot.takes_transaction && loaded.loads.is_empty() {
+        if self.call.slot.takes_transaction && loaded.loads.is_empty() {
             self.decisions.store.head().await?;
         }
         // A transaction may have read rows that were committed after the states were read.
-        let may_be_behind = !loaded.is_newest || self.slot.takes_transaction;
-        Ok(may_be_behind && self.decisions.bring_up_to_date(loaded, self.slot).await?)
+        let may_be_behind = !loaded.is_newest || self.call.slot.takes_transaction;
+        Ok(may_be_behind
+            && self
+                .decisions
+                .bring_up_to_date(loaded, self.call.slot)
+                .await?)
     }
 
     async fn decide(&self, loaded: &mut Loaded<'_>) -> Result<Decision, InfraError> {
-        if self.slot.takes_transaction {
+        if self.call.slot.takes_transaction {
             return Box::pin(self.decide_in_transaction(loaded)).await;
         }
         // A slot for each attempt: the statements of an earlier one are discarded with its events.
-        let slot = self.slot.takes_writes.then(WritesSlot::default);
+        let slot = self.call.slot.takes_writes.then(WritesSlot::default);
         let Some(events) = self.run_handler(loaded, None, slot.as_ref()).await? else {
             return Ok(Decision::Refused);
         };
@@ -408,7 +393,7 @@ impl Attempt<'_> {
         // The limit bounds the handler, whose locks others wait for. If it is exceeded, the
         // handler's future is dropped here and the transaction at the end of this function.
         let limit = self.decisions.limits.transaction;
-        let handler = self.slot.entry.name;
+        let handler = self.call.slot.entry.name;
         let decided = timeout(limit, self.run_handler(loaded, Some(&tx), None)).await;
         let tx = tx.into_inner();
         // Checked before the handler's result: the database has undone its writes in any case.
@@ -440,15 +425,15 @@ impl Attempt<'_> {
         writes: Option<&WritesSlot>,
     ) -> Result<Option<NewEvents>, Failure> {
         let scope = CommandScope {
-            command: self.command.as_any(),
+            command: self.call.command.as_any(),
             context: &self.context,
             states: &loaded.loads,
-            services: &self.slot.services,
+            services: &self.call.slot.services,
             tx,
             writes,
         };
-        let handler = self.slot.entry.name;
-        let decided = match Reply::start(|| self.command.decide(&scope)) {
+        let handler = self.call.slot.entry.name;
+        let decided = match Reply::start(|| self.call.command.decide(&scope)) {
             Ok(Reply::Now(events)) => Ok(events),
             Ok(Reply::Later(future)) => {
                 let store = &*self.decisions.store;
@@ -473,7 +458,7 @@ impl Attempt<'_> {
         writes: Option<AppendWrites>,
         loaded: &mut Loaded<'_>,
     ) -> Result<Box<Append>, InfraError> {
-        let handler = self.slot.entry.name;
+        let handler = self.call.slot.entry.name;
         let Decisions {
             store,
             offers,
@@ -519,8 +504,8 @@ impl Attempt<'_> {
             time,
         } = self.context;
         let mut append = Append::at_time(command.unwrap_or_default(), events, time);
-        append.fingerprint = self.fingerprint;
-        append.has_given_id = self.has_given_id;
+        append.fingerprint = self.call.fingerprint;
+        append.has_given_id = self.call.given_id.is_some();
         append.correlation = correlation;
         append.causation = causation;
         append.actor = actor.as_ref().map(|actor| actor.name().to_owned());

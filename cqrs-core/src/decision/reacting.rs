@@ -8,7 +8,7 @@ use crate::CommandId;
 use crate::store::{CustomMetadata, Recorded};
 
 tokio::task_local! {
-    static RUNNING: RunningReaction;
+    static RUNNING: Arc<RunningReaction>;
 }
 
 /// A command, and the store that records it: two stores may have commands with the same id.
@@ -21,7 +21,6 @@ pub(crate) struct CommandRef {
 /// The reaction that a task runs, and its event. The commands that it sends, except from tasks that
 /// it spawns, are caused by the event, and have the same ids whenever the event is delivered again:
 /// after a crash, or by another process.
-#[derive(Clone)]
 pub(crate) struct RunningReaction {
     pub(super) name: &'static str,
     /// The scope of the ids of its commands: its name in the store.
@@ -85,12 +84,12 @@ impl RunningReaction {
 
     /// Runs the reaction's future.
     pub(crate) async fn run<F: Future>(self, future: F) -> F::Output {
-        RUNNING.scope(self, future).await
+        RUNNING.scope(Arc::new(self), future).await
     }
 
     /// The reaction that this task runs.
-    pub(super) fn current() -> Option<Self> {
-        RUNNING.try_with(Clone::clone).ok()
+    pub(super) fn current() -> Option<Arc<Self>> {
+        RUNNING.try_with(Arc::clone).ok()
     }
 
     /// The id of the next command with this name and fingerprint: derived from the event, the
