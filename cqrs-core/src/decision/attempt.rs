@@ -377,8 +377,11 @@ impl Attempt<'_> {
             return Ok(Decision::Refused);
         };
         let writes = slot.and_then(|slot| slot.take());
-        let admission = self.decisions.store.capabilities().admission;
-        if let Some(Err(error)) = admission.map(Admission::admit) {
+        // Asked only of a log that has it, since all capabilities together are many to return.
+        if self.decisions.offers.admission
+            && let admission = self.decisions.store.capabilities().admission
+            && let Some(Err(error)) = admission.map(Admission::admit)
+        {
             return Ok(Decision::Overloaded(error));
         }
         let append = self.prepare(events, writes, loaded).await?;

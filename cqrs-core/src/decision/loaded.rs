@@ -30,6 +30,10 @@ pub(super) struct Loaded<'a> {
 }
 
 /// The capabilities of the log that matter to each decision.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each stands for a promise of its own"
+)]
 pub(super) struct Offers {
     /// Whether the log stores states.
     states: bool,
@@ -37,6 +41,8 @@ pub(super) struct Offers {
     pipelining: bool,
     /// Whether an append may have boundaries at several positions.
     several_boundaries: bool,
+    /// Whether the log may refuse decisions in advance.
+    pub(super) admission: bool,
     /// Maximum sizes of an append.
     pub(super) limits: Limits,
 }
@@ -47,6 +53,7 @@ impl From<Capabilities<'_>> for Offers {
             states: capabilities.states.is_some(),
             pipelining: capabilities.pipelining,
             several_boundaries: capabilities.several_boundaries,
+            admission: capabilities.admission.is_some(),
             limits: capabilities.limits,
         }
     }
