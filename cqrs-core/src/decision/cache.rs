@@ -190,14 +190,14 @@ impl StateCache {
     }
 
     /// Ends the aggregate's turn, and keeps its state for the next decision if it is valid.
-    pub(super) fn check_in(&self, mut load: Load) {
+    pub(super) fn check_in(&self, load: &mut Load) {
         let Some(mut slot) = load.checkout.take() else {
             return;
         };
         // The state may have events that were not recorded, so it is dropped. The next decision
         // reads the log, after the append in flight that this one had built on.
         if load.is_dirty {
-            slot.awaited = load.state.pending;
+            slot.awaited = load.state.pending.take();
             return;
         }
         // States that every append writes are read from the store, together with their positions.
@@ -209,10 +209,11 @@ impl StateCache {
         let bytes = size.bytes(|| value.size());
         slot.suspended_for = slot.suspended_for.saturating_sub(1);
         if self.entries().keep(&load.key, &slot, bytes) {
-            slot.cached = Some(load.state);
+            let unread = FoldedState::unread(load.aggregate);
+            slot.cached = Some(mem::replace(&mut load.state, unread));
         } else {
             // Dropped for lack of room: as with a dirty state.
-            slot.awaited = load.state.pending;
+            slot.awaited = load.state.pending.take();
         }
     }
 

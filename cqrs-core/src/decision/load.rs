@@ -201,7 +201,7 @@ impl Load {
 }
 
 impl FoldedState {
-    fn unread(aggregate: &'static AggregateType) -> Self {
+    pub(super) fn unread(aggregate: &'static AggregateType) -> Self {
         Self {
             value: AggregateState::unread(aggregate),
             up_to: Position::START,

@@ -61,9 +61,9 @@ impl From<Capabilities<'_>> for Offers {
 
 impl Drop for Loaded<'_> {
     fn drop(&mut self) {
-        self.loads
-            .drain(..)
-            .for_each(|load| self.cache.check_in(load));
+        for load in &mut self.loads {
+            self.cache.check_in(load);
+        }
     }
 }
 
@@ -339,7 +339,7 @@ impl<'a> Loaded<'a> {
                 load.state.pending = Some(pending.clone());
                 load.is_dirty = false;
             }
-            self.cache.check_in(load);
+            self.cache.check_in(&mut load);
         }
         completion
     }
