@@ -20,18 +20,19 @@ pub(crate) fn is_on() -> bool {
     level_enabled!(Level::INFO)
 }
 
-/// Awaits a future in a span. Without a subscriber the future is not wrapped. The span is kept out
-/// of the caller's future, because futures larger than 1 KiB are slow to allocate.
+/// Awaits a future in a span. Without a subscriber there is no span, and the future is not wrapped. The span is kept
+/// out of the caller's future, because futures larger than 1 KiB are slow to allocate.
 macro_rules! within {
-    ($span:expr, $future:expr) => {{
-        let span: tracing::Span = $span;
-        if span.is_disabled() {
-            drop(span);
-            $future.await
-        } else {
+    ($span:expr, $future:expr) => {
+        if $crate::trace::is_on()
+            && let span = $span
+            && !span.is_disabled()
+        {
             Box::pin(tracing::Instrument::instrument($future, span)).await
+        } else {
+            $future.await
         }
-    }};
+    };
 }
 
 pub(crate) use within;

@@ -325,13 +325,13 @@ impl Attempt<'_> {
         number: u32,
         loaded: &mut Loaded<'_>,
     ) -> Result<AttemptOutcome, InfraError> {
-        let deciding = trace::decide(number, loaded.loads.len());
-        let decided = trace::within!(deciding, self.decide(loaded));
+        let loads = loaded.loads.len();
+        let decided = trace::within!(trace::decide(number, loads), self.decide(loaded));
         match decided {
             Ok(Decision::Append(mut append, tx)) => {
                 append.conflicts = number - 1;
-                let appending = trace::append(append.events.len());
-                trace::within!(appending, self.append(append, tx, loaded))
+                let events = append.events.len();
+                trace::within!(trace::append(events), self.append(append, tx, loaded))
             }
             Ok(Decision::Aborted(at)) => Ok(AttemptOutcome::Superseded {
                 at,
