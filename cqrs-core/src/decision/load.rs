@@ -1,3 +1,4 @@
+use std::iter::from_fn;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -76,14 +77,18 @@ impl TagIndex {
 
     /// A superset of the loads that an event with these tags concerns, each once.
     pub(super) fn candidates(&self, tags: &Tags, loads: usize) -> impl Iterator<Item = usize> {
-        // One of the two chained parts is empty. An event's tags are distinct, so the index finds a
-        // load at most once.
-        let every = if self.0.is_none() { loads } else { 0 };
-        let found = self
+        let mut every = 0..loads;
+        // An event's tags are distinct, so the index finds a load at most once.
+        let listed = self
             .0
             .iter()
             .flat_map(|index| tags.iter().filter_map(|tag| index.get(tag)));
-        (0..every).chain(found.flatten().copied())
+        let mut found = listed.flatten().copied();
+        // Only one of the two is asked: a look at an empty one, too, takes time for each event.
+        from_fn(move || match &self.0 {
+            None => every.next(),
+            Some(_) => found.next(),
+        })
     }
 }
 

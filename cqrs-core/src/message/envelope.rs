@@ -147,6 +147,9 @@ impl ReadBack {
     pub(crate) fn discard(&mut self) -> Option<(usize, String)> {
         // One by one: a second panic during the first one would abort the process.
         let mut panicked = drop_event(self.first.take()?).map(|message| (0, message));
+        if self.others.is_empty() {
+            return panicked;
+        }
         for (place, event) in mem::take(&mut self.others).into_iter().enumerate() {
             if let Some(message) = drop_event(event) {
                 panicked.get_or_insert((place + 1, message));
