@@ -77,12 +77,14 @@ impl Writer {
                 let took = begun.elapsed();
                 // The lease ended the batch, so it comes after all of it, in the order of arrival.
                 if let Some(lease_request) = lease_request {
+                    // The handler may need the worker of a task that waits for an earlier answer.
+                    served.take_answers().send();
                     answers.send();
                     (engine, answers) = engine.lease(lease_request, &progress);
                 }
                 progress.mark_idle();
                 served.put_back(engine, took);
-                answers.send();
+                answer(&served, answers);
             }
         })?;
         Ok(Self {
@@ -176,6 +178,16 @@ impl Writer {
     async fn request(&self, request: Request) -> Result<(), StoreError> {
         let pushed = self.stall.wait(self.queue.push_when_free(request)).await;
         pushed.map_err(stalled)?
+    }
+}
+
+/// Answers the callers of a batch: a crowd by a task of its own runtime.
+fn answer(queue: &Arc<EngineQueue>, answers: Answers) {
+    let (answers, runtime) = queue.leave_answers(answers);
+    answers.send();
+    if let Some(runtime) = runtime {
+        let queue = queue.clone();
+        runtime.spawn(async move { queue.take_answers().send() });
     }
 }
 

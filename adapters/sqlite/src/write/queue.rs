@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::mem::{replace, take};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::sync::{Semaphore, TryAcquireError};
 
 use super::inline_policy::{InlinePolicy, MAX_INLINE_DELAY, inline_runtime};
 use super::request::Request;
+use super::task::Answers;
 use crate::error::closed;
 use crate::transaction::lease::LeasedEngine;
 
@@ -45,6 +47,10 @@ struct EngineQueueState {
     is_guarding: bool,
     /// Number of inline commits that were requested so far.
     inline_requests: u64,
+    /// The runtime of the first request since the queue was empty, if its worker threads can send answers.
+    runtime: Option<Handle>,
+    /// Answers for a task of such a runtime to send.
+    answers: Answers,
     phase: QueuePhase,
 }
 
@@ -72,6 +78,8 @@ impl EngineQueue {
                 is_waiting: false,
                 is_guarding: false,
                 inline_requests: 0,
+                runtime: None,
+                answers: Answers::default(),
                 phase: QueuePhase::Open,
             }),
             call: Condvar::new(),
@@ -102,10 +110,14 @@ impl EngineQueue {
             return Err(closed().into());
         }
         place.forget();
-        let is_alone = state.engine.is_some() && state.requests.is_empty();
-        let runtime = state.policy.allows(is_alone).then(inline_runtime).flatten();
+        let is_first = state.requests.is_empty();
+        let is_alone = state.engine.is_some() && is_first;
+        let runtime = is_first.then(inline_runtime).flatten();
         state.requests.push_back(append);
-        if runtime.is_none() {
+        if !state.policy.allows(is_alone) || runtime.is_none() {
+            if is_first {
+                state.runtime = runtime;
+            }
             self.call_thread(&mut state);
             return Ok(None);
         }
@@ -177,6 +189,29 @@ impl EngineQueue {
         }
     }
 
+    /// Leaves the answers to a crowd for a task of its runtime, which is returned. Returns the answers that
+    /// the calling thread has to send: these, if they are few, and those of an earlier batch, if the task
+    /// that should send them has not begun.
+    pub(crate) fn leave_answers(&self, answers: Answers) -> (Answers, Option<Handle>) {
+        let mut state = self.lock();
+        let mut late = take(&mut state.answers);
+        // The requests that wait are of that runtime as well.
+        let has_waiting = !state.requests.is_empty();
+        let of_waiting = has_waiting.then(|| state.runtime.clone()).flatten();
+        let runtime = replace(&mut state.runtime, of_waiting).filter(|_| answers.are_many());
+        if runtime.is_some() {
+            state.answers = answers;
+        } else {
+            late.append(answers);
+        }
+        (late, runtime)
+    }
+
+    /// Takes the answers that were left for a task.
+    pub(crate) fn take_answers(&self) -> Answers {
+        take(&mut self.lock().answers)
+    }
+
     /// Calls the writing thread for requests that an inline commit has left.
     pub(crate) fn hand_over(&self) {
         let mut state = self.lock();
@@ -213,13 +248,14 @@ impl EngineQueue {
     }
 
     /// Waits for a call. While there are inline commits, returns regularly to serve requests whose inline
-    /// commit has not begun: a task that never returns to its runtime keeps those behind it waiting.
+    /// commit has not begun: a task that never returns to its runtime keeps those behind it waiting. For the
+    /// same reason, sends answers that no task has sent.
     fn wait<'s>(
-        &self,
+        &'s self,
         mut state: MutexGuard<'s, EngineQueueState>,
     ) -> MutexGuard<'s, EngineQueueState> {
         state.is_waiting = true;
-        if state.is_guarding {
+        if state.is_guarding || !state.answers.is_empty() {
             let seen = state.inline_requests;
             let waited = self.call.wait_timeout(state, MAX_INLINE_DELAY);
             let (guarded, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -227,6 +263,12 @@ impl EngineQueue {
             if timeout.timed_out() && state.inline_requests == seen && state.engine.is_some() {
                 state.is_called |= !state.requests.is_empty();
                 state.is_guarding = state.is_called;
+            }
+            if timeout.timed_out() && !state.answers.is_empty() {
+                let late = take(&mut state.answers);
+                drop(state);
+                late.send();
+                state = self.lock();
             }
         } else {
             state = self
@@ -245,7 +287,7 @@ impl EngineQueue {
 
     /// Notifying costs a system call, so it is done only for a thread that waits, and once.
     fn wake_thread(&self, state: &mut EngineQueueState) {
-        if std::mem::take(&mut state.is_waiting) {
+        if take(&mut state.is_waiting) {
             self.call.notify_one();
         }
     }
@@ -273,8 +315,10 @@ impl Drop for QueueEnd<'_> {
         let mut state = self.0.lock();
         state.phase = QueuePhase::Ended;
         let engine = state.engine.take();
-        let requests = std::mem::take(&mut state.requests);
+        let requests = take(&mut state.requests);
+        let answers = take(&mut state.answers);
         drop(state);
+        answers.send();
         self.0.places.close();
         // Closes the connection; callers whose requests are dropped learn that the answer is lost.
         drop((engine, requests));

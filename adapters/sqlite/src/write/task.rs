@@ -43,6 +43,9 @@ pub(crate) trait Task: Send {
 /// Tasks that share a transaction.
 pub(crate) type Batch = Vec<Box<dyn Task>>;
 
+/// Number of answers from which on a task of the callers' runtime sends them, instead of the writing thread.
+const MANY_ANSWERS: usize = 3;
+
 /// Answers to tasks whose transactions have ended. They are sent once the engine is free: a caller that
 /// was answered before could run ahead of this thread, and its next request would find the engine in use.
 #[derive(Default)]
@@ -53,6 +56,23 @@ impl Answers {
     /// Adds the answers to a batch: those of its last run, or this fault.
     pub(crate) fn add(&mut self, batch: Batch, fault: Option<Fault>) {
         self.0.push((batch, fault));
+    }
+
+    /// Adds these answers.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a task of the callers' runtime has to send them. A task that is woken by another thread may
+    /// cost a system call, and a worker that wakes up for it alone. One that is woken by a worker is put
+    /// into the list of that worker.
+    pub(crate) fn are_many(&self) -> bool {
+        let answers = self.0.iter().map(|(batch, _)| batch.len());
+        answers.sum::<usize>() >= MANY_ANSWERS
     }
 
     /// Sends the answers to the callers.

@@ -1,3 +1,4 @@
+mod answers;
 mod inline;
 mod leases;
 

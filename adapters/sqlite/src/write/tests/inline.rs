@@ -17,12 +17,12 @@ use super::*;
 use crate::stall::{StallDetector, Watchdog};
 use crate::write::Writer;
 
-const WRITING_THREAD: Option<&str> = Some("cqrs-sqlite-write");
+pub(super) const WRITING_THREAD: Option<&str> = Some("cqrs-sqlite-write");
 
 /// Number of appends within which one is committed inline.
 const TRIES: usize = 5_000;
 
-fn writer(
+pub(super) fn writer(
     directory: &Directory,
     stall: StallDetector,
     on_commit: impl FnMut() + Send + 'static,
