@@ -12,6 +12,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Options;
 use crate::fault::{Fault, Kind, Unanswered};
+use crate::link::drivers::Drivers;
 use crate::link::hosts::{Host, Hosts, Opened};
 use crate::outage::Outage;
 
@@ -22,6 +23,8 @@ pub(crate) struct Dial {
     pub(crate) tls: MakeRustlsConnect,
     pub(crate) deadlines: Deadlines,
     pub(crate) observer: Arc<Observer>,
+    /// Where the connections are driven. `None` for a task for each.
+    pub(super) drivers: Option<Drivers>,
 }
 
 /// The connection on which the server is asked about others that wait for an answer. However many do,
@@ -165,11 +168,14 @@ impl Dial {
         self.hosts.connect(&self.tls, longest).await
     }
 
-    /// A client, the task that sends and receives for it, and the server that it leads to.
+    /// A client, the task whose end is the end of the connection, and the server that it leads to.
     pub(crate) async fn connect(&self) -> Result<(ClientWrapper, AbortHandle, Host), Fault> {
         let opened = self.open().await?;
         let host = opened.host;
-        let (client, driver) = driven(opened);
+        let (client, driver) = match &self.drivers {
+            Some(drivers) => drivers.add(opened),
+            None => driven(opened),
+        };
         Ok((client, driver, host))
     }
 }

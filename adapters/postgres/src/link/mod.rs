@@ -2,6 +2,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod dial;
+pub(crate) mod drivers;
 pub(crate) mod hosts;
 mod timelines;
 mod tls;
@@ -18,6 +19,7 @@ use crate::incarnations::Incarnations;
 use crate::known_log::KnownLog;
 use crate::link::connection::Connection;
 use crate::link::dial::{Deadlines, Dial, row};
+use crate::link::drivers::Drivers;
 use crate::link::hosts::Hosts;
 use crate::sql::{DURABLE, SESSION, Sql};
 use crate::{ConnectError, Options};
@@ -85,6 +87,7 @@ impl Link {
                 tls: tls::connector(options)?,
                 deadlines,
                 observer: Arc::default(),
+                drivers: None,
             },
             session: format!("{SESSION}; SET statement_timeout = {timeout}; {DURABLE}").into(),
             log: None,
@@ -129,6 +132,12 @@ impl Link {
         }
     }
 
+    /// The same connections, driven by the task that opens them.
+    pub(crate) fn driven_by(mut self, drivers: &Drivers) -> Self {
+        self.dial.drivers = Some(drivers.clone());
+        self
+    }
+
     /// The same connections, read-only.
     pub(crate) fn read_only(&self) -> Self {
         let session = format!("{}; SET default_transaction_read_only = on", self.session);
@@ -163,7 +172,7 @@ impl Link {
         }
     }
 
-    /// Opens and configures a connection, which is driven by a task of its own.
+    /// Opens and configures a connection, which is driven by a task of its own unless there are drivers.
     pub(crate) async fn open(&self) -> Result<Connection, Fault> {
         // Boxed because it is large, rarely runs, and is part of every wait for a pooled connection.
         let opened = Box::pin(async {

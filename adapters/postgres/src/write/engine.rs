@@ -13,6 +13,7 @@ use crate::Options;
 use crate::fault::{Fault, Kind};
 use crate::known_log::KnownLog;
 use crate::link::Link;
+use crate::link::drivers::Drivers;
 use crate::row::Head;
 use crate::sql::Sql;
 
@@ -44,6 +45,8 @@ const MAX_ATTEMPTS: usize = 32;
 pub(crate) struct Engine {
     sessions: Sessions,
     end: LogEnd,
+    /// Of the connections of the sessions.
+    drivers: Drivers,
     /// Identifies this process in the queues for leases.
     process: Uuid,
 }
@@ -56,11 +59,19 @@ impl Engine {
         log: KnownLog,
         options: &Options,
     ) -> Self {
+        let drivers = Drivers::default();
+        let link = link.driven_by(&drivers);
         Self {
             sessions: Sessions::new(link, sql, log.clone(), options.retry_timeout),
             end: LogEnd::new(head, options.writer.window(), log),
+            drivers,
             process: Uuid::new_v4(),
         }
+    }
+
+    /// What drives the connections that this opens.
+    pub(super) fn drivers(&self) -> Drivers {
+        self.drivers.clone()
     }
 
     /// Decides a batch and sends it while no other is in flight. `None` if all of its requests are

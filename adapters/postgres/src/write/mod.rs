@@ -54,7 +54,9 @@ impl Writer {
         let batches = Batches::new(requests, options.writer.max_batch());
         let lock_waits = LockWaits::new(transactions, options);
         let lease_waits = LeaseWaits::new(&options.writer);
-        tokio::spawn(Pipeline::new(engine, batches, lock_waits, lease_waits).run());
+        let drivers = engine.drivers();
+        let pipeline = Pipeline::new(engine, batches, lock_waits, lease_waits);
+        tokio::spawn(drivers.drive(pipeline.run()));
         Self { queue }
     }
 
