@@ -67,7 +67,7 @@ async fn a_commit_that_a_crash_took_back_is_decided_again() {
     let [here, _there] = processes(&held, &proxy.url(&held.url())).await;
     held.allow_flush(false).await;
     // So that the process does not ask on another connection before the crash.
-    swallowing.swallow(true);
+    swallowing.cut_off();
     let claims = [claim(), claim()];
     let [first, second] = claims.clone();
     let sent = spawn(async move { here.append(first).await });
@@ -75,6 +75,7 @@ async fn a_commit_that_a_crash_took_back_is_decided_again() {
     assert!(!held.is_flushed().await, "something has waited");
     assert_eq!(held.crash().await, KNOWN, "the event is lost");
     held.allow_flush(true).await;
+    swallowing.let_in();
     // The account is free again. Whichever process is first gets it.
     let rival = async {
         let rival = Postgres::connect(&held.url()).await.expect("it connects");

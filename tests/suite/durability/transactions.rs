@@ -72,13 +72,14 @@ async fn a_transaction_that_a_crash_took_back_was_not_handed_on() {
     let executed = transaction.execute("SELECT", &[]).await;
     executed.expect("it runs");
     // So that the process does not ask on another connection before the crash.
-    swallowing.swallow(true);
+    swallowing.cut_off();
     let sent = spawn(transaction.append(claim()));
     until(|| async { held.head().await == 5 }).await;
     assert!(!held.is_flushed().await, "something has waited");
     assert_eq!(store.heads().position(), Position::new(4));
     assert_eq!(held.crash().await, 4, "the event is lost");
     held.allow_flush(true).await;
+    swallowing.let_in();
     // The account is free, also by what the transactions of this process know.
     sent.await.expect("no panic").expect_err("it was lost");
     let appended = append_in(&store, claim()).await.expect("it is free");

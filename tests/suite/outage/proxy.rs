@@ -94,6 +94,8 @@ impl Proxy {
         Self::start(move |client| {
             let state = state.clone();
             async move {
+                let mut is_cut_off = state.is_cut_off.subscribe();
+                let _ = is_cut_off.wait_for(|is_cut_off| !is_cut_off).await;
                 let Ok(server) = TcpStream::connect(server).await else {
                     return;
                 };
@@ -198,6 +200,8 @@ impl Proxy {
 #[derive(Default)]
 pub struct Swallowing {
     from: watch::Sender<Option<Swallowed>>,
+    /// New connections lead nowhere yet.
+    is_cut_off: watch::Sender<bool>,
 }
 
 #[derive(Clone, Copy)]
@@ -209,6 +213,16 @@ impl Swallowing {
     /// From now on, on what is open.
     pub fn swallow(&self, answers_only: bool) {
         self.from.send_replace(Some(Swallowed { answers_only }));
+    }
+
+    /// From now on, no answer arrives, and new connections wait until they are let in.
+    pub fn cut_off(&self) {
+        self.swallow(true);
+        self.is_cut_off.send_replace(true);
+    }
+
+    pub fn let_in(&self) {
+        self.is_cut_off.send_replace(false);
     }
 }
 

@@ -43,17 +43,6 @@ fn notify(NotifyReceiver { parcel }: NotifyReceiver) -> ReceiverNotified {
     ReceiverNotified { parcel }
 }
 
-/// Fails, and is not refused.
-#[derive(Command, Clone, Serialize, Deserialize)]
-pub struct LoseParcel {
-    pub parcel: u32,
-}
-
-#[command_handler]
-fn lose(LoseParcel { parcel }: LoseParcel) -> ParcelSent {
-    panic!("parcel {parcel} is lost");
-}
-
 #[event_handler]
 fn notifies(event: ParcelSent) -> NotifyReceiver {
     NotifyReceiver {
@@ -124,8 +113,6 @@ pub async fn sent(
         let call = sender.execute(SendParcel { parcel });
         call.with_metadata(metadata.clone()).await.expect("sends");
     }
-    let lost = sender.execute(LoseParcel { parcel: 0 }).await;
-    lost.expect_err("is lost");
     let worker = builder().stores_of(&sender).build().await.expect("builds");
     let limit = Duration::from_secs(30);
     worker.wait_until_idle(limit).await.expect("comes to rest");
