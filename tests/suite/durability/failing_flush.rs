@@ -22,7 +22,8 @@ async fn processes(held: &Held, url: &str) -> [Postgres; 2] {
     let here = Postgres::connect(url).await.expect("it connects");
     let there = Postgres::connect(&held.url()).await.expect("it connects");
     for number in 0..4 {
-        for process in [&here, &there] {
+        // The first one is the last to append, so that it has nothing to read before its next append.
+        for process in [&there, &here] {
             let append = append(&account(number), 1, None);
             process.append(append).await.expect("it is appended");
         }
