@@ -66,6 +66,13 @@ impl Held {
         let client = connect(server.url()).await;
         let settings = "ALTER SYSTEM SET autovacuum = off";
         client.batch_execute(settings).await.expect("a setting");
+        // The server accepts connections before all of its processes run.
+        let writer = "SELECT FROM pg_stat_activity WHERE backend_type = 'walwriter'";
+        until(|| async {
+            let found = client.query_opt(writer, &[]).await;
+            found.expect("it answers").is_some()
+        })
+        .await;
         let stop = "DO $$ BEGIN PERFORM pg_reload_conf(); EXECUTE format( \
                     'COPY (SELECT 1) TO PROGRAM %L', 'cat > /dev/null; kill -STOP ' || (SELECT pid FROM \
                     pg_stat_activity WHERE backend_type = 'walwriter')); END $$";
