@@ -185,19 +185,22 @@ fn read_tagged(one: &str, tags: usize) -> String {
 /// insert costs time even without rows.
 fn with_metadata(append: &str, parameter: usize) -> String {
     let insert = format!(
-        "), new_metadata AS (\n    INSERT INTO cqrs.command_metadata (command, metadata)\n    \
-                  SELECT new.*\n    FROM unnest(${parameter}::cqrs.command_metadata[]) AS new, head\n)\n\
-                  SELECT count(*) FROM head"
+        "INSERT INTO cqrs.command_metadata (command, metadata)\n    SELECT new.*\n    \
+         FROM unnest(${parameter}::cqrs.command_metadata[]) AS new, head"
     );
-    append.replace(")\nSELECT count(*) FROM head", &insert)
+    with_insert(append, "new_metadata", &insert)
 }
 
 /// The statement that writes one event, with a record of its command, whose fingerprint is the last parameter.
 fn with_record(append_one: &str) -> String {
-    let insert = "), new_command AS (\n    INSERT INTO cqrs.commands (id, fingerprint, first, count)\n    \
-                  SELECT $12, $18::bigint, $4, 1\n    FROM head\n)\n\
-                  SELECT count(*) FROM head";
-    append_one.replace(")\nSELECT count(*) FROM head", insert)
+    let insert = "INSERT INTO cqrs.commands (id, fingerprint, first, count)\n    \
+                  SELECT $12::uuid, $18::bigint, $4, 1\n    FROM head";
+    with_insert(append_one, "new_command", insert)
+}
+
+/// The statement, with another insert as the last one of its list.
+fn with_insert(append: &str, name: &str, insert: &str) -> String {
+    append.replacen("\n)\n", &format!("\n), {name} AS (\n    {insert}\n)\n"), 1)
 }
 
 /// The statement that writes a batch, for the transaction of a handler: it writes nothing once the handler has

@@ -1,5 +1,6 @@
 -- As `append`, with rows for all other tables: further tags, the first occurrence of types in blocks of
--- positions, commands with given ids, and states. An insert costs time even without rows.
+-- positions, commands with given ids, and states. An insert costs time even without rows. A batch may have
+-- no events, so this returns 1 if it was written, else 0.
 WITH head AS (
     UPDATE cqrs.head
     SET position = $4, time = $5, last = $6, durable = current_setting('synchronous_commit') <> 'off'

@@ -4,14 +4,12 @@ WITH head AS (
     SET position = $4, time = $5, last = $6, durable = current_setting('synchronous_commit') <> 'off'
     WHERE id = 1 AND position = $1 AND epoch = $2 AND last = $3
     RETURNING 1
-), new_event AS (
-    INSERT INTO cqrs.events (
-        position, id, type, version, all_tags, time, actor, command, correlation, causation, payload,
-        tag, fingerprint
-    )
-    SELECT
-        $4, $7::uuid, $8::text, $9::bigint, $10::text, $5, $11::text, $12::uuid, $13::uuid,
-        $14::uuid, $15::bytea, $16::text, $17::bigint
-    FROM head
 )
-SELECT count(*) FROM head
+INSERT INTO cqrs.events (
+    position, id, type, version, all_tags, time, actor, command, correlation, causation, payload,
+    tag, fingerprint
+)
+SELECT
+    $4, $7::uuid, $8::text, $9::bigint, $10::text, $5, $11::text, $12::uuid, $13::uuid,
+    $14::uuid, $15::bytea, $16::text, $17::bigint
+FROM head

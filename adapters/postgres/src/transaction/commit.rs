@@ -63,7 +63,7 @@ impl Commit<'_> {
         let committed = async {
             let write = rows.write(client, statement, &blocks, head);
             let (written, committed) = join(write, client.batch_execute(COMMIT)).await;
-            if !self.is_locked && matches!(written, Ok(0)) {
+            if !self.is_locked && matches!(written, Ok(false)) {
                 return Ok(None);
             }
             let outcome = AppendOutcome::of(written, committed.map_err(Fault::from), appended)?;

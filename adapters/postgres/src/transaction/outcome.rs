@@ -18,7 +18,7 @@ pub(super) enum AppendOutcome {
 impl AppendOutcome {
     /// The outcome of the statement and the commit, which were sent together.
     pub(super) fn of(
-        written: Result<i64, Fault>,
+        written: Result<bool, Fault>,
         committed: Result<(), Fault>,
         appended: Appended,
     ) -> Result<Self, Fault> {

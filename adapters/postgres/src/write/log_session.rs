@@ -204,8 +204,7 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         let statement = self.append_statement(kind).await?;
         let is_written = rows
             .write(self.client(), (kind, &statement), &blocks, head)
-            .await?
-            == 1;
+            .await?;
         if is_written {
             self.known_blocks().record(&blocks);
         }

@@ -136,15 +136,15 @@ impl<'b> BatchRows<'b> {
         }
     }
 
-    /// Writes the rows with this statement. Returns the number of head rows that it has set: 1 if
-    /// everything was written, 0 if the head was another one than `before` and nothing was written.
+    /// Writes the rows with this statement. Returns whether everything was written: if the head was another
+    /// one than `before`, nothing was.
     pub(crate) async fn write(
         &self,
         client: &Connection,
         (kind, statement): (AppendStatement, &Statement),
         blocks: &[BlockRow<'_>],
         before: &Head,
-    ) -> Result<i64, Fault> {
+    ) -> Result<bool, Fault> {
         let compare = Compare {
             position: number(before.position),
             epoch: before.epoch,
@@ -153,7 +153,7 @@ impl<'b> BatchRows<'b> {
             id: self.id,
         };
         let mut params = compare.params();
-        let row = match kind {
+        let inserted = match kind {
             AppendStatement::One | AppendStatement::OneRecorded => {
                 let mut appends = self.appends.iter();
                 let first =
@@ -163,17 +163,17 @@ impl<'b> BatchRows<'b> {
                 };
                 let is_recorded = kind == AppendStatement::OneRecorded;
                 let record = is_recorded.then_some(append.fingerprint.cast_signed());
-                return event.write_alone(client, statement, params, record).await;
+                event.write_alone(client, statement, params, record).await?
             }
             AppendStatement::Events => {
                 let events = self.events();
                 params.push(&events);
-                client.query_one(statement, &params).await?
+                client.execute(statement, &params).await?
             }
             AppendStatement::EventsWithMetadata => {
                 let (events, metadata) = (self.events(), self.metadata()?);
                 params.extend([&events as &(dyn ToSql + Sync), &metadata]);
-                client.query_one(statement, &params).await?
+                client.execute(statement, &params).await?
             }
             AppendStatement::All | AppendStatement::AllWithMetadata => {
                 let (events, tags, commands) = (self.events(), self.tags(), self.commands());
@@ -189,10 +189,11 @@ impl<'b> BatchRows<'b> {
                 if kind == AppendStatement::AllWithMetadata {
                     params.push(&metadata);
                 }
-                client.query_one(statement, &params).await?
+                let row = client.query_one(statement, &params).await?;
+                return Ok(row.try_get::<_, i64>(0)? == 1);
             }
         };
-        Ok(row.try_get(0)?)
+        Ok(inserted > 0)
     }
 
     /// Rows of the table `events`.
@@ -298,7 +299,7 @@ impl EventRow<'_> {
         statement: &Statement,
         mut params: Vec<&(dyn ToSql + Sync)>,
         record: Option<i64>,
-    ) -> Result<i64, Fault> {
+    ) -> Result<u64, Fault> {
         let Recorded { data, meta, .. } = self.event;
         let id = meta.id.as_uuid();
         let event_type = data.event_type.as_str();
@@ -323,7 +324,7 @@ impl EventRow<'_> {
         if let Some(fingerprint) = &record {
             params.push(fingerprint);
         }
-        Ok(client.query_one(statement, &params).await?.try_get(0)?)
+        Ok(client.execute(statement, &params).await?)
     }
 
     fn tag(&self) -> Option<&str> {
