@@ -106,7 +106,7 @@ impl Engine {
             let landing = self.write_locked(&session, batch).await;
             return Some(Flight::landed(landing));
         }
-        let caught_up = self.end.catch_up_for(&session, &batch).await;
+        let caught_up = self.end.catch_up_for(&session, &batch, is_for_end).await;
         let decided = match caught_up {
             Ok(()) => self.end.decide(&session, &mut batch).await,
             Err(fault) => Err(fault),

@@ -194,23 +194,25 @@ impl LogEnd {
         }
     }
 
-    /// Catches up if there is a reason, since that costs a round trip: another process is known or said to
+    /// Catches up if there is a reason, since that costs two round trips: another process is known or said to
     /// have written, or a caller has read further than this task. Without a reason the batch is decided
-    /// on what may be an old head, and then the compare-and-set fails.
+    /// on what may be an old head, and then the compare-and-set fails. An append at the end of the log, wherever
+    /// that is, brings the events of others with its answer, so it needs no reason to have read them before.
     pub(super) async fn catch_up_for(
         &mut self,
         session: &LogSession,
         batch: &Batch,
+        is_for_end: bool,
     ) -> Result<(), Fault> {
         let head = self.head.position;
         let is_ahead = batch.requests.iter().any(|it| it.append.is_ahead_of(head));
-        let is_behind = self.is_behind || is_ahead || self.published() > self.known();
-        if self.published() > self.known() {
+        let others_wrote = self.published() > self.known();
+        if others_wrote {
             self.contention.on_others();
         }
         // A published head counts once: a wrong one must not cost every batch a round trip.
         self.checked = self.published();
-        if is_behind {
+        if self.is_behind || is_ahead || (others_wrote && !is_for_end) {
             self.catch_up(session).await?;
         }
         Ok(())
