@@ -15,6 +15,7 @@ use crate::notifier::HeadNotifier;
 use crate::read::coalescer::Coalescer;
 use crate::read::event_sizes::EventSizes;
 use crate::read::first_loads::FirstLoads;
+use crate::read::query_tx;
 use crate::read::view_loads::ViewLoads;
 use crate::row::{self, Head};
 use crate::schema::Schema;
@@ -90,9 +91,14 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
         log.clone(),
         options,
     );
-    let transactions = link.handler_session(options).with(PREPARE).pool(options)?;
+    let commands = link.handler_session(options).with(PREPARE);
+    let queries = reading
+        .handler_session(options)
+        .read_only()
+        .with(&query_tx::prepare(&sql));
+    let transactions = commands.pool(options)?;
     let shared = Shared {
-        read_only: reading.handler_session(options).read_only().pool(options)?,
+        read_only: queries.pool(options)?,
         read_link,
         notifier: HeadNotifier::start(link.clone(), sql.clone(), &schema, log.clone()),
         writer: Writer::start(engine, transactions.clone(), options),

@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::{Client, Row, SimpleQueryMessage, Statement};
 
 use crate::SqlError;
 use crate::fault::{ExchangeError, Unanswered};
@@ -222,6 +222,15 @@ impl Connection {
     /// Runs statements without parameters, which together have the time of one statement.
     pub(crate) async fn batch_execute(&self, statements: &str) -> Result<(), SqlError> {
         self.exchange(async { Ok(self.client.batch_execute(statements).await?) })
+            .await
+    }
+
+    /// The same, and returns their rows.
+    pub(crate) async fn simple_query(
+        &self,
+        statements: &str,
+    ) -> Result<Vec<SimpleQueryMessage>, SqlError> {
+        self.exchange(async { Ok(self.client.simple_query(statements).await?) })
             .await
     }
 

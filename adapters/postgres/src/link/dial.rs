@@ -191,7 +191,7 @@ fn driven(opened: Opened) -> (ClientWrapper, AbortHandle) {
 }
 
 /// The row of a message, if it is one.
-pub(super) fn row(message: &SimpleQueryMessage) -> Option<&SimpleQueryRow> {
+pub(crate) fn row(message: &SimpleQueryMessage) -> Option<&SimpleQueryRow> {
     match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,

@@ -1,17 +1,26 @@
 use std::pin::{Pin, pin};
 
-use futures_util::future::join;
 use tokio::sync::OnceCell;
-use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, SimpleQueryMessage};
 use uuid::Uuid;
 
+use crate::link::dial::row;
+use crate::sql::Sql;
 use crate::transaction::pooled::PooledTransaction;
 use crate::{Postgres, SqlError};
 
 /// Everything that a query handler reads is one snapshot. After a first query, the transaction cannot be
 /// switched to writing any more.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; EXECUTE cqrs_is_durable";
+
+/// Asks whether all that the snapshot shows is durable.
+const CHECK: &str = "EXECUTE cqrs_is_durable";
+
+/// Prepares the check, once per connection, by a name that is known to the text of a message.
+pub(crate) fn prepare(sql: &Sql) -> String {
+    format!("PREPARE cqrs_is_durable AS {}", sql.is_durable)
+}
 
 /// Reads with SQL in query handlers: `ReadTx<Postgres>` derefs to this. A read-only transaction, which
 /// begins with the first query. All queries of one handler see the same snapshot. With
@@ -101,25 +110,14 @@ impl SqlReader {
         if self.is_durable.initialized() {
             return snapshot.run(query).await;
         }
-        let check = pin!(self.check(snapshot));
-        let both = pin!(async { Ok::<_, SqlError>(join(check, query).await) });
-        let (not_durable, answer) = snapshot.run(both).await?;
-        let answer = answer?;
-        if let Some(head) = not_durable? {
+        let (checked, answer) = snapshot.run_after(CHECK, query).await?;
+        if let Some(head) = not_durable(&checked) {
             // Rare, and boxed, so that the futures of queries are small.
             Box::pin(self.flush(snapshot, head)).await?;
         } else {
             let _ = self.is_durable.set(());
         }
         Ok(answer)
-    }
-
-    /// The id of the last append in the snapshot, if that may not be durable.
-    async fn check(&self, snapshot: &PooledTransaction) -> Result<Option<Uuid>, SqlError> {
-        let is_durable = &self.store.shared().sql.is_durable;
-        let head = snapshot.select_one(is_durable, &[]).await?;
-        let is_durable: bool = head.try_get(0)?;
-        Ok((!is_durable).then(|| head.try_get(1)).transpose()?)
     }
 
     async fn flush(&self, snapshot: &PooledTransaction, head: Uuid) -> Result<(), SqlError> {
@@ -135,4 +133,15 @@ impl SqlReader {
         });
         flushed.await.copied()
     }
+}
+
+/// The id of the last append in the snapshot, if that may not be durable. An id of no append if it is not said.
+fn not_durable(checked: &[SimpleQueryMessage]) -> Option<Uuid> {
+    let head = checked.iter().find_map(row);
+    let column = |column| head.and_then(|head| head.get(column));
+    if column(0) == Some("t") {
+        return None;
+    }
+    let last = column(1).and_then(|last| last.parse().ok());
+    Some(last.unwrap_or_default())
 }

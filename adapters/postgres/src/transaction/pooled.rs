@@ -3,6 +3,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join;
+use tokio_postgres::SimpleQueryMessage;
 
 use crate::SqlError;
 use crate::pool::PooledConnection;
@@ -37,16 +38,30 @@ impl PooledTransaction {
         &self,
         exchange: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        if self.is_open.swap(true, Ordering::Relaxed) {
+        if self.is_open() {
             return exchange.await;
         }
-        // `BEGIN` is polled first, and a poll sends, so it is also sent first.
-        let (begun, answer) = join(self.connection.batch_execute(self.begin), exchange).await;
-        match begun {
-            Ok(()) => answer,
+        Ok(self.run_after("", exchange).await?.1)
+    }
+
+    /// The same, with statements without parameters that are sent before the exchange, and whose answers it
+    /// returns. `BEGIN` has to end with these: together they are one message, which costs both ends less than two.
+    pub(crate) async fn run_after<T, E: From<SqlError>>(
+        &self,
+        statements: &str,
+        exchange: impl Future<Output = Result<T, E>>,
+    ) -> Result<(Vec<SimpleQueryMessage>, T), E> {
+        let is_open = self.is_open.swap(true, Ordering::Relaxed);
+        let first = if is_open { statements } else { self.begin };
+        // It is polled first, and a poll sends, so it is also sent first.
+        let (found, answer) = join(self.connection.simple_query(first), exchange).await;
+        match found {
+            Ok(found) => Ok((found, answer?)),
             Err(error) => {
-                // The exchange was not in a transaction, nor is any other that was sent since.
-                self.connection.give_up();
+                if !is_open {
+                    // The exchange was not in a transaction, nor is any other that was sent since.
+                    self.connection.give_up();
+                }
                 Err(error.into())
             }
         }
