@@ -1,6 +1,7 @@
 //! SQL of handlers in the transaction of their events, or of their projection's checkpoint. Both stores
 //! have the same messages and SQL of their own.
 
+mod deallocated;
 mod frozen;
 mod messages;
 mod on_postgres;

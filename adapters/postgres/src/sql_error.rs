@@ -57,7 +57,11 @@ impl ExchangeError for SqlError {
     fn is_lost(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Failed(error) => kind_of_error(error) == Kind::Lost,
+            // A function of the program may have dropped what is prepared, of which the client knows nothing.
+            Self::Failed(error) => {
+                kind_of_error(error) == Kind::Lost
+                    || error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME)
+            }
         }
     }
 }

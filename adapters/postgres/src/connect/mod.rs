@@ -21,7 +21,7 @@ use crate::row::{self, Head};
 use crate::schema::Schema;
 use crate::sql::Sql;
 use crate::store::Shared;
-use crate::transaction::commit::PREPARE;
+use crate::transaction::commit;
 use crate::transaction::flushes::Flushes;
 use crate::transaction::head_lock::HeadLockQueue;
 use crate::write::{Engine, Writer};
@@ -91,7 +91,7 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
         log.clone(),
         options,
     );
-    let commands = link.handler_session(options).with(PREPARE);
+    let commands = link.handler_session(options).with(&commit::prepare());
     let queries = reading
         .handler_session(options)
         .read_only()

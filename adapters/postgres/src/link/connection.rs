@@ -21,6 +21,9 @@ use crate::sql::FLUSH;
 /// Number of prepared statements of a connection at which its cache is cleared.
 const MAX_STATEMENTS: usize = 256;
 
+/// The statement that drops what is prepared on a connection.
+const DEALLOCATE: &[u8] = b"DEALLOCATE";
+
 /// Time for an answer to arrive after the server has finished the statement.
 const ANSWER_GRACE: Duration = Duration::from_millis(500);
 
@@ -43,6 +46,8 @@ pub(crate) struct Connection {
     /// Number of connections that this process had opened before.
     number: u64,
     is_given_up: AtomicBool,
+    /// A handler has dropped prepared statements. The connection serves its transaction, and no other.
+    is_bare: AtomicBool,
     /// The future of an exchange was dropped before the answer arrived.
     is_abandoned: AtomicBool,
 }
@@ -78,6 +83,7 @@ impl Connection {
             incarnations,
             number: OPENED.fetch_add(1, Ordering::Relaxed),
             is_given_up: AtomicBool::new(false),
+            is_bare: AtomicBool::new(false),
             is_abandoned: AtomicBool::new(false),
         }
     }
@@ -116,6 +122,7 @@ impl Connection {
     /// Whether it can be used again.
     pub(crate) fn is_open(&self) -> bool {
         !self.is_given_up.load(Ordering::Relaxed)
+            && !self.is_bare()
             && !self.client.is_closed()
             && !self.dial.observer.is_suspect(self.number)
     }
@@ -134,6 +141,20 @@ impl Connection {
         false
     }
 
+    /// Whether what was prepared when it was opened may be gone.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.is_bare.load(Ordering::Relaxed)
+    }
+
+    /// Prepares everything again after this statement of a handler, if it drops what is prepared.
+    fn note_foreign(&self, sql: &str) {
+        let mut words = sql.as_bytes().windows(DEALLOCATE.len());
+        if words.any(|word| word.eq_ignore_ascii_case(DEALLOCATE)) {
+            self.is_bare.store(true, Ordering::Relaxed);
+            self.client.statement_cache.clear();
+        }
+    }
+
     /// Closes the connection. Pending exchanges fail.
     pub(crate) fn give_up(&self) {
         self.is_given_up.store(true, Ordering::Relaxed);
@@ -149,6 +170,7 @@ impl Connection {
     /// Prepares a statement of which there may be any number, such as those of handlers. They would
     /// fill the memory of both ends, so the cache is bounded.
     pub(crate) async fn prepare_foreign(&self, sql: &str) -> Result<Statement, SqlError> {
+        self.note_foreign(sql);
         self.forget_statements();
         self.prepare(sql).await
     }
@@ -234,8 +256,9 @@ impl Connection {
             .await
     }
 
-    /// Runs statements without parameters, each of which has that time.
+    /// Runs statements of a handler, without parameters, each of which has that time.
     pub(crate) async fn script(&self, statements: &str) -> Result<(), SqlError> {
+        self.note_foreign(statements);
         let done = async { Ok(self.client.batch_execute(statements).await?) };
         self.answered(done, Duration::MAX).await
     }

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use cqrs_core::{Position, Timestamp};
 use cqrs_kit::prepared::Prepared;
 use futures_util::future::join;
@@ -20,8 +22,12 @@ pub(super) const RESUME: &str = "ROLLBACK TO SAVEPOINT cqrs_append";
 const COMMIT: &str = "SAVEPOINT cqrs_append; EXECUTE cqrs_check_append; COMMIT";
 
 /// Prepares the check, once per connection: the text of a message is planned each time.
-pub(crate) const PREPARE: &str = "PREPARE cqrs_check_append AS \
-     SELECT 1 / (COALESCE(current_setting('cqrs_store.handler', true), '') = 'appended')::int";
+pub(crate) fn prepare() -> String {
+    format!("PREPARE cqrs_check_append AS {CHECK}")
+}
+
+const CHECK: &str =
+    "SELECT 1 / (COALESCE(current_setting('cqrs_store.handler', true), '') = 'appended')::int";
 
 /// The end of a handler's transaction: the rows of the append and the commit, in one round trip, with a second
 /// commit that waits for the disk unless another transaction sends one (decision 0035).
@@ -59,10 +65,15 @@ impl Commit<'_> {
         });
         // Without a permit, it is not known when it is committed.
         let is_last = sent.as_ref().is_none_or(SentAppend::has_lead);
+        let commit: Cow<'_, str> = if client.is_bare() {
+            format!("SAVEPOINT cqrs_append; {CHECK}; COMMIT").into()
+        } else {
+            COMMIT.into()
+        };
         // A poll sends, and these are polled in this order.
         let committed = async {
             let write = rows.write(client, statement, &blocks, head);
-            let (written, committed) = join(write, client.batch_execute(COMMIT)).await;
+            let (written, committed) = join(write, client.batch_execute(&commit)).await;
             if !self.is_locked && matches!(written, Ok(false)) {
                 return Ok(None);
             }
