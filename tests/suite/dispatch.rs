@@ -121,6 +121,7 @@ async fn invalid_input_is_named_and_never_reaches_the_handler() {
         let invalid = send(&format!(r#"{{"purse":"a","cents":1,"lines":[{line}]}}"#)).await;
         assert_eq!(invalid.field.as_deref(), Some("lines[0].count"));
         let invalid = send(r#"{"purse":"mine"}"#).await;
+        assert_eq!(invalid.field.as_deref(), Some("cents"));
         assert!(
             invalid.reason.starts_with("missing field `cents`"),
             "{invalid}"

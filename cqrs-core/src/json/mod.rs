@@ -215,11 +215,23 @@ fn locate<T: Json>(json: &str, origin: Origin, error: &serde_json::Error) -> Unr
     let mut reader = serde_json::Deserializer::from_str(json);
     let read = serde_path_to_error::deserialize::<_, Typed<T>>(Root::new(&mut reader, origin));
     let path = read.err().map(|error| error.path().to_string());
-    let field = path.filter(|path| path != "." && path != "?");
+    let place = path.filter(|path| path != "." && path != "?");
+    let reason = error.to_string();
+    let field = match (place, missing_field(&reason)) {
+        (Some(place), Some(missing)) => Some(format!("{place}.{missing}")),
+        (None, Some(missing)) => Some(missing.to_owned()),
+        (place, None) => place,
+    };
     Unreadable {
         field: field.map(shorten),
-        reason: error.to_string(),
+        reason,
     }
+}
+
+/// The name in serde's error of a missing field, which has the path of the object around it.
+fn missing_field(reason: &str) -> Option<&str> {
+    let (name, _) = reason.strip_prefix("missing field `")?.split_once('`')?;
+    Some(name)
 }
 
 impl Unreadable {

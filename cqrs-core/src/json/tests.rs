@@ -319,6 +319,11 @@ fn an_error_of_reading_names_the_field() {
     let json = br#"{"lines":[{"sku":"A","price":"high"}],"discounts":{},"note":null}"#;
     let error = decode::<Order>(json).expect_err("does not fit");
     assert_eq!(error.field.as_deref(), Some("lines[0].price"));
+    let json = br#"{"lines":[{"sku":"A"}],"discounts":{},"note":null}"#;
+    let error = decode::<Order>(json).expect_err("lacks a price");
+    assert_eq!(error.field.as_deref(), Some("lines[0].price"));
+    let error = decode::<Order>(br#"{"lines":[]}"#).expect_err("lacks the discounts");
+    assert_eq!(error.field.as_deref(), Some("discounts"));
 }
 
 #[test]

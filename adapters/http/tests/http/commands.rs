@@ -79,6 +79,7 @@ async fn what_is_not_valid_is_named_by_a_pointer() {
     let cases = [
         (json!({"account": 1, "cents": 0}), "#/cents"),
         (json!({"account": 1, "cents": "many"}), "#/cents"),
+        (json!({"account": 1}), "#/cents"),
         (
             json!({"account": 1, "cents": 1, "notes": [{"text": "a"}, {"text": 5}]}),
             "#/notes/1/text",
