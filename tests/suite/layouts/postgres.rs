@@ -26,6 +26,7 @@ const LATER: &[&str] = &[
     include_str!("../../../adapters/postgres/src/sql/migrations/0015_parked_keys.sql"),
     include_str!("../../../adapters/postgres/src/sql/migrations/0016_skipped_keys.sql"),
     include_str!("../../../adapters/postgres/src/sql/migrations/0017_command_metadata.sql"),
+    include_str!("../../../adapters/postgres/src/sql/migrations/0018_head_check.sql"),
 ];
 
 /// The version of the current layout.
