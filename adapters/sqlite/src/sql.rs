@@ -31,6 +31,7 @@ statements! {
     HALT_SHARD = "halt_shard";
     HEAD = "head";
     INSERT_COMMAND = "insert_command";
+    INSERT_COMMAND_BLOCK = "insert_command_block";
     INSERT_DIVIDED_SHARD = "insert_divided_shard";
     INSERT_EVENT = "insert_event";
     INSERT_META = "insert_meta";

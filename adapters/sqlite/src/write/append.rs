@@ -123,7 +123,7 @@ impl AppendTask {
             Some(failure) => {
                 savepoint.undo()?;
                 // The rows of blocks are undone as well.
-                log.known_blocks.clear();
+                log.blocks.clear();
                 return Ok(Err(failure));
             }
         }
@@ -217,7 +217,9 @@ impl AppendTask {
             for tag in tags {
                 log.insert_tag.execute((tag, position))?;
             }
-            log.place_in_block(&event.data.event_type, position)?;
+            let assigned = fingerprint.is_some().then_some(command);
+            log.blocks
+                .place(log.conn, &event.data.event_type, assigned, position)?;
         }
         Ok(())
     }

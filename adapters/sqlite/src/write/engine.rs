@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use uuid::Uuid;
 
+use super::blocks::Blocks;
 use super::task::{Answers, Batch, EngineMemory, Log, Task};
 use crate::fault::Fault;
 use crate::files::Files;
@@ -89,7 +90,7 @@ impl Engine {
                 window: ConflictWindow::new(head.position, window_size),
                 uncommitted: Vec::new(),
                 resent: HashSet::new(),
-                known_blocks: HashMap::new(),
+                blocks: Blocks::default(),
             },
             window_size,
             committed: head,
@@ -292,6 +293,8 @@ impl Engine {
     fn catch_up(&mut self) -> Result<(), Fault> {
         let end = row::head(&self.conn)?;
         let head = end.position;
+        // Also if the head is where it was: after a backup was restored, its events are others.
+        self.memory.blocks.clear();
         // Also if the head is where it was: a command without events does not move it.
         self.find_resent(self.memory.window.head().min(head))?;
         let mut missing = self.memory.window.follow(head, usize::MAX);
@@ -358,7 +361,7 @@ impl Engine {
         window.truncate(self.committed.position);
         // Those of appends without events are at the end of the last commit.
         uncommitted.drain(..).for_each(|token| window.forget(token));
-        self.memory.known_blocks.clear();
+        self.memory.blocks.clear();
         if !self.conn.is_autocommit() {
             // If this fails, so does the next `BEGIN`, and its callers get the reason.
             let _ = self

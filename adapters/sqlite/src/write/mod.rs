@@ -2,6 +2,7 @@
 //! except while a lone caller does.
 
 mod append;
+mod blocks;
 pub(crate) mod engine;
 mod inline;
 mod inline_policy;

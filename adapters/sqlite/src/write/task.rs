@@ -1,11 +1,12 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use cqrs_core::CommandId;
-use cqrs_core::store::{AppendToken, EventType, Recorded};
+use cqrs_core::store::{AppendToken, Recorded};
 use cqrs_kit::decider::ConflictWindow;
 use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
+use super::blocks::Blocks;
 use crate::fault::Fault;
 use crate::row::Head;
 use crate::sql;
@@ -93,7 +94,7 @@ pub(crate) struct EngineMemory {
     pub(crate) window: ConflictWindow,
     pub(crate) uncommitted: Vec<AppendToken>,
     pub(crate) resent: HashSet<CommandId>,
-    pub(crate) known_blocks: HashMap<EventType, i64>,
+    pub(crate) blocks: Blocks,
 }
 
 /// The log as a transaction sees it, with the events that it has inserted so far.
@@ -107,17 +108,13 @@ pub(crate) struct Log<'t> {
     /// Commands that were sent again under an id that a dispatcher had assigned, and recorded since the
     /// file was opened. Their first sending may still be on its way here.
     pub(crate) resent: &'t mut HashSet<CommandId>,
-    /// The last block of positions in which each type is known to be recorded in `type_blocks`.
-    pub(crate) known_blocks: &'t mut HashMap<EventType, i64>,
+    pub(crate) blocks: &'t mut Blocks,
     /// The end of the log, including the events of this transaction.
     pub(crate) head: Head,
     pub(crate) insert_command: CachedStatement<'t>,
     pub(crate) insert_event: CachedStatement<'t>,
     pub(crate) insert_tag: CachedStatement<'t>,
 }
-
-/// Number of positions of a block.
-const BLOCK: i64 = 256;
 
 impl<'t> Log<'t> {
     pub(crate) fn new(
@@ -127,7 +124,7 @@ impl<'t> Log<'t> {
             window,
             uncommitted,
             resent,
-            known_blocks,
+            blocks,
         }: &'t mut EngineMemory,
         head: Head,
     ) -> rusqlite::Result<Self> {
@@ -137,33 +134,12 @@ impl<'t> Log<'t> {
             window,
             uncommitted,
             resent,
-            known_blocks,
+            blocks,
             head,
             insert_command: conn.prepare_cached(sql::INSERT_COMMAND)?,
             insert_event: conn.prepare_cached(sql::INSERT_EVENT)?,
             insert_tag: conn.prepare_cached(sql::INSERT_TAG)?,
         })
-    }
-
-    /// Records the block of an event that was inserted, where its type is new in it, and the ids of a block
-    /// that it completes.
-    pub(crate) fn place_in_block(
-        &mut self,
-        event_type: &EventType,
-        position: i64,
-    ) -> Result<(), Fault> {
-        let block = (position - 1) / BLOCK;
-        if self.known_blocks.get(event_type) != Some(&block) {
-            let mut insert = self.conn.prepare_cached(sql::INSERT_TYPE_BLOCK)?;
-            insert.execute((event_type.as_str(), block))?;
-            self.known_blocks.insert(event_type.clone(), block);
-        }
-        if position % BLOCK == 0 {
-            self.conn
-                .prepare_cached(sql::FINISH_BLOCK)?
-                .execute([block])?;
-        }
-        Ok(())
     }
 }
 

@@ -1,4 +1,5 @@
 mod answers;
+mod blocks;
 mod inline;
 mod leases;
 
