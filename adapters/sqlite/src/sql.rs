@@ -35,6 +35,7 @@ statements! {
     INSERT_DIVIDED_SHARD = "insert_divided_shard";
     INSERT_EVENT = "insert_event";
     INSERT_META = "insert_meta";
+    INSERT_PLAIN_EVENT = "insert_plain_event";
     INSERT_SHARD = "insert_shard";
     INSERT_SKIPPED = "insert_skipped";
     INSERT_TAG = "insert_tag";

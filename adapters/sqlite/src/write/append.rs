@@ -188,38 +188,62 @@ impl AppendTask {
         let fingerprint = self.append.event_fingerprint();
         let metadata = self.metadata()?;
         for (event, all_tags) in &self.append.events {
+            let Recorded { data, meta, .. } = event;
             let position = row::number(event.position);
-            let mut tags = event.data.tags.iter().map(Tag::as_str);
-            let command = event.meta.command.as_uuid();
-            let unlike_command = |id: Uuid| {
-                if id == command {
-                    vec![]
-                } else {
-                    id.as_bytes().to_vec()
-                }
-            };
-            log.insert_event.execute(params![
-                position,
-                &event.meta.id.as_uuid().as_bytes()[..],
-                event.data.event_type.as_str(),
-                event.data.version,
-                all_tags.as_deref().unwrap_or(""),
-                event.meta.time.as_microsecond(),
-                event.meta.actor,
-                &command.as_bytes()[..],
-                unlike_command(event.meta.correlation),
-                unlike_command(event.meta.causation),
-                event.data.payload,
-                tags.next(),
-                fingerprint,
-                metadata,
-            ])?;
+            let mut tags = data.tags.iter().map(Tag::as_str);
+            let command = meta.command.as_uuid();
+            let id = meta.id.as_uuid();
+            let command_id = &command.as_bytes()[..];
+            let time = meta.time.as_microsecond();
+            if all_tags.is_none()
+                && metadata.is_none()
+                && meta.correlation == command
+                && meta.causation == command
+            {
+                // Fewer values to bind, which saves a twelfth of its instructions.
+                log.insert_plain_event.execute(params![
+                    position,
+                    &id.as_bytes()[..],
+                    data.event_type.as_str(),
+                    data.version,
+                    time,
+                    meta.actor,
+                    command_id,
+                    data.payload,
+                    tags.next(),
+                    fingerprint,
+                ])?;
+            } else {
+                let unlike_command = |id: Uuid| {
+                    if id == command {
+                        vec![]
+                    } else {
+                        id.as_bytes().to_vec()
+                    }
+                };
+                log.insert_event.execute(params![
+                    position,
+                    &id.as_bytes()[..],
+                    data.event_type.as_str(),
+                    data.version,
+                    all_tags.as_deref().unwrap_or(""),
+                    time,
+                    meta.actor,
+                    command_id,
+                    unlike_command(meta.correlation),
+                    unlike_command(meta.causation),
+                    data.payload,
+                    tags.next(),
+                    fingerprint,
+                    metadata,
+                ])?;
+            }
             for tag in tags {
                 log.insert_tag.execute((tag, position))?;
             }
             let assigned = fingerprint.is_some().then_some(command);
             log.blocks
-                .place(log.conn, &event.data.event_type, assigned, position)?;
+                .place(log.conn, &data.event_type, assigned, position)?;
         }
         Ok(())
     }

@@ -225,7 +225,7 @@ impl Engine {
         // The handler may have taken long, and the file may have been replaced. Here a rollback still
         // undoes everything.
         self.files.check()?;
-        let mut log = self.log()?;
+        let mut log = self.log();
         task.run(&mut log)?;
         let head = log.head;
         drop(log);
@@ -241,7 +241,7 @@ impl Engine {
 
     fn begin(&mut self) -> Result<Log<'_>, Fault> {
         self.lock()?;
-        Ok(self.log()?)
+        Ok(self.log())
     }
 
     /// Takes the write lock, which excludes other processes until the end of the transaction, and
@@ -284,7 +284,7 @@ impl Engine {
         }
     }
 
-    fn log(&mut self) -> rusqlite::Result<Log<'_>> {
+    fn log(&mut self) -> Log<'_> {
         Log::new(&self.conn, &self.guard, &mut self.memory, self.committed)
     }
 

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use cqrs_core::CommandId;
 use cqrs_core::store::{AppendToken, Recorded};
 use cqrs_kit::decider::ConflictWindow;
-use rusqlite::{CachedStatement, Connection};
+use rusqlite::{CachedStatement, Connection, Params};
 use tokio::sync::oneshot;
 
 use super::blocks::Blocks;
@@ -111,9 +111,10 @@ pub(crate) struct Log<'t> {
     pub(crate) blocks: &'t mut Blocks,
     /// The end of the log, including the events of this transaction.
     pub(crate) head: Head,
-    pub(crate) insert_command: CachedStatement<'t>,
-    pub(crate) insert_event: CachedStatement<'t>,
-    pub(crate) insert_tag: CachedStatement<'t>,
+    pub(crate) insert_command: LazyStatement<'t>,
+    pub(crate) insert_event: LazyStatement<'t>,
+    pub(crate) insert_plain_event: LazyStatement<'t>,
+    pub(crate) insert_tag: LazyStatement<'t>,
 }
 
 impl<'t> Log<'t> {
@@ -127,8 +128,8 @@ impl<'t> Log<'t> {
             blocks,
         }: &'t mut EngineMemory,
         head: Head,
-    ) -> rusqlite::Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             conn,
             guard,
             window,
@@ -136,10 +137,36 @@ impl<'t> Log<'t> {
             resent,
             blocks,
             head,
-            insert_command: conn.prepare_cached(sql::INSERT_COMMAND)?,
-            insert_event: conn.prepare_cached(sql::INSERT_EVENT)?,
-            insert_tag: conn.prepare_cached(sql::INSERT_TAG)?,
-        })
+            insert_command: LazyStatement::new(conn, sql::INSERT_COMMAND),
+            insert_event: LazyStatement::new(conn, sql::INSERT_EVENT),
+            insert_plain_event: LazyStatement::new(conn, sql::INSERT_PLAIN_EVENT),
+            insert_tag: LazyStatement::new(conn, sql::INSERT_TAG),
+        }
+    }
+}
+
+/// A statement that a transaction takes from the cache when it first needs it, which most do with few of them.
+pub(crate) struct LazyStatement<'t> {
+    conn: &'t Connection,
+    sql: &'static str,
+    taken: Option<CachedStatement<'t>>,
+}
+
+impl<'t> LazyStatement<'t> {
+    fn new(conn: &'t Connection, sql: &'static str) -> Self {
+        Self {
+            conn,
+            sql,
+            taken: None,
+        }
+    }
+
+    pub(crate) fn execute(&mut self, params: impl Params) -> rusqlite::Result<usize> {
+        let statement = match &mut self.taken {
+            Some(taken) => taken,
+            none => none.insert(self.conn.prepare_cached(self.sql)?),
+        };
+        statement.execute(params)
     }
 }
 
