@@ -186,13 +186,13 @@ impl Shared {
         let client = self.pool.get_at_once().await?;
         let statement = client.prepare(read.sql(&self.sql)).await?;
         let range = self.event_sizes.fit(range);
-        let page = read.page(&client, &statement, range).await?;
+        let (page, bytes) = read.page(&client, &statement, range).await?;
         // Folds read up to a head that was read before, so this is rare.
         if !self.log.is_durable(page.as_of) {
             client.flush().await?;
         }
-        let sizes = page.events.iter().map(|(_, data)| data.size());
-        if self.event_sizes.record(range, sizes, page.next.is_some()) {
+        let size = (page.events.len(), bytes);
+        if self.event_sizes.record(range, size, page.next.is_some()) {
             client.give_up();
         }
         Ok(page)
@@ -205,10 +205,10 @@ impl Shared {
         let range = self.event_sizes.fit(range);
         let statements = (&statement, self.sql.command_metadata.as_str());
         let reading = selection.read_with_metadata(&client, statements, range);
-        let (page, seen) = reading.await?;
+        let (page, seen, bytes) = reading.await?;
         head::observe(&self.log, &self.sql, &client, seen).await?;
-        let sizes = page.events.iter().map(|event| event.size());
-        if self.event_sizes.record(range, sizes, page.next.is_some()) {
+        let size = (page.events.len(), bytes);
+        if self.event_sizes.record(range, size, page.next.is_some()) {
             client.give_up();
         }
         Ok(page)

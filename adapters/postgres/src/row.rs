@@ -1,5 +1,7 @@
 //! Rows as values, and values as parameters.
 
+use std::sync::Arc;
+
 use cqrs_core::store::{
     CustomMetadata, EventData, EventType, Metadata, Recorded, Slices, StoredCommand, Tag, Tags,
 };
@@ -88,11 +90,11 @@ impl EventTypes {
 }
 
 /// An event from the columns of the table `events`.
-pub(crate) fn recorded(row: &Row, types: &mut EventTypes) -> Result<Recorded, Fault> {
+pub(crate) fn recorded(row: &Row, types: &mut EventTypes) -> Result<Arc<Recorded>, Fault> {
     let time: i64 = row.try_get(5)?;
     let position = position(row, 0)?;
     let command: Uuid = row.try_get(7)?;
-    Ok(Recorded {
+    Ok(Arc::new(Recorded {
         position,
         data: EventData {
             event_type: types.get(row, 2)?,
@@ -109,7 +111,7 @@ pub(crate) fn recorded(row: &Row, types: &mut EventTypes) -> Result<Recorded, Fa
             causation: row.try_get::<_, Option<Uuid>>(9)?.unwrap_or(command),
             custom: CustomMetadata::default(),
         },
-    })
+    }))
 }
 
 pub(crate) fn version(row: &Row, column: usize, position: Position) -> Result<u32, Fault> {

@@ -75,9 +75,12 @@ impl CustomMetadata {
 
     /// Total size of keys and values, in bytes.
     pub fn size(&self) -> usize {
-        self.iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum()
+        // Nearly all events have none, and each one is asked.
+        let Some(entries) = &self.entries else {
+            return 0;
+        };
+        let sizes = entries.iter().map(|(key, value)| key.len() + value.len());
+        sizes.sum()
     }
 
     /// Metadata as a JSON object, for stores. `None` if there is none.

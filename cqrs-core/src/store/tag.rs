@@ -3,6 +3,7 @@ use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::mem;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -135,10 +136,11 @@ impl fmt::Display for Tag {
 #[serde(from = "Vec<Tag>", into = "Vec<Tag>")]
 pub struct Tags(TagList);
 
-/// The tags without an allocation for the most common number: one.
+/// The tags without an allocation for the most common numbers.
 #[derive(Clone)]
 enum TagList {
     One(Tag),
+    Two([Tag; 2]),
     Many(Vec<Tag>),
 }
 
@@ -165,22 +167,23 @@ impl Tags {
     /// Reads an array without escapes and without spaces between the strings, as nearly all are.
     /// `None` for any other.
     fn from_plain(stored: &str) -> Option<Self> {
-        if stored.bytes().any(|byte| byte == b'\\' || byte < b' ') {
-            return None;
-        }
         let mut tags = Self::new();
-        let mut parts = stored.split('"');
-        let mut between = parts.next()?;
-        if between == "[]" {
-            return parts.next().is_none().then_some(tags);
+        let mut rest = stored.strip_prefix('[')?;
+        if rest == "]" {
+            return Some(tags);
         }
-        let mut expected = "[";
-        while between == expected {
-            tags.push(parts.next()?.into());
-            between = parts.next()?;
-            expected = ",";
+        loop {
+            rest = rest.strip_prefix('"')?;
+            let mut bytes = rest.bytes();
+            let end = bytes.position(|byte| matches!(byte, b'"' | b'\\' | ..b' '))?;
+            let (tag, quoted) = rest.split_at_checked(end)?;
+            let after = quoted.strip_prefix('"')?;
+            tags.push(tag.into());
+            if after == "]" {
+                return Some(tags);
+            }
+            rest = after.strip_prefix(',')?;
         }
-        (between == "]" && parts.next().is_none() && !tags.as_slice().is_empty()).then_some(tags)
     }
 
     /// Adds the tag of the aggregate `name` with this id.
@@ -193,17 +196,22 @@ impl Tags {
         if self.contains(&tag) {
             return;
         }
-        match &mut self.0 {
-            TagList::Many(tags) if tags.is_empty() => self.0 = TagList::One(tag),
-            TagList::Many(tags) => tags.push(tag),
-            TagList::One(first) => self.0 = TagList::Many(vec![first.clone(), tag]),
-        }
+        self.0 = match mem::take(&mut self.0) {
+            TagList::One(first) => TagList::Two([first, tag]),
+            TagList::Two([first, second]) => TagList::Many(vec![first, second, tag]),
+            TagList::Many(tags) if tags.is_empty() => TagList::One(tag),
+            TagList::Many(mut tags) => {
+                tags.push(tag);
+                TagList::Many(tags)
+            }
+        };
     }
 
     /// The tags as a slice.
     pub fn as_slice(&self) -> &[Tag] {
         match &self.0 {
             TagList::One(tag) => std::slice::from_ref(tag),
+            TagList::Two(tags) => tags,
             TagList::Many(tags) => tags,
         }
     }

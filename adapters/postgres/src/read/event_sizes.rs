@@ -22,17 +22,16 @@ impl EventSizes {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Learns from a page of this range. The estimate grows at once, and shrinks by at most half with
+    /// Learns from a page of this range, with a number of events and their size. The estimate grows at once, and shrinks by at most half with
     /// each page of smaller events. Returns whether so much of the answer is unread that a new
     /// connection is cheaper than reading it.
     pub(crate) fn record(
         &self,
         range: ReadRange,
-        sizes: impl ExactSizeIterator<Item = usize>,
+        (count, bytes): (usize, usize),
         is_cut: bool,
     ) -> bool {
-        let count = sizes.len();
-        let Some(mean) = sizes.sum::<usize>().checked_div(count) else {
+        let Some(mean) = bytes.checked_div(count) else {
             return false;
         };
         let before = self.mean();

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::fault::Fault;
 use crate::known_log::SeenHead;
 use crate::link::connection::Connection;
-use crate::read::page_rows::PageRows;
+use crate::read::page_rows::{PageEnd, PageRows};
 use crate::row::{self, EventTypes, number};
 use crate::sql::{MAX_READ_TAGS, Sql};
 
@@ -28,12 +28,24 @@ pub(crate) enum Selection {
     Items(String, Vec<String>),
 }
 
+/// The answer of a statement.
+struct Answer {
+    /// The events, without custom metadata.
+    page: EventPage,
+    /// The head in the same snapshot.
+    seen: SeenHead,
+    /// The size of the events.
+    bytes: usize,
+    /// Whether the log has custom metadata.
+    has_metadata: bool,
+}
+
 /// Maximum number of rows that a statement is asked for. Some ask for one more of something.
 const MAX_ROWS: i64 = i64::MAX - 1;
 
-/// Whether the row has the head, in all of these statements: it has no event type.
+/// Whether the row has the head, in all of these statements: it has no id.
 fn is_head(row: &Row) -> Result<bool, tokio_postgres::Error> {
-    Ok(row.try_get::<_, Option<&str>>(2)?.is_none())
+    Ok(row.try_get::<_, Option<Uuid>>(1)?.is_none())
 }
 
 impl Selection {
@@ -77,41 +89,40 @@ impl Selection {
         }
     }
 
-    /// Reads a page of the events, without custom metadata, and the head in the same snapshot.
+    /// Reads a page of the events, without custom metadata.
     pub(crate) async fn read(
         &self,
         client: &Connection,
         statement: &Statement,
         range: ReadRange,
-    ) -> Result<(EventPage, SeenHead), Fault> {
-        let (page, seen, _) = self.read_rows(client, statement, range).await?;
-        Ok((page, seen))
+    ) -> Result<EventPage, Fault> {
+        Ok(self.ask(client, statement, range).await?.page)
     }
 
-    /// The same, with the custom metadata of the events.
+    /// Reads a page of the events, the head in the same snapshot, and the size of the events without their custom
+    /// metadata.
     pub(crate) async fn read_with_metadata(
         &self,
         client: &Connection,
         (statement, metadata): (&Statement, &str),
         range: ReadRange,
-    ) -> Result<(EventPage, SeenHead), Fault> {
-        let (mut page, seen, has_metadata) = self.read_rows(client, statement, range).await?;
+    ) -> Result<(EventPage, SeenHead, usize), Fault> {
+        let mut answer = self.ask(client, statement, range).await?;
         // In a statement of its own, so that logs without any do not pay for it. The rows were written with the
         // events, and are never changed.
-        if has_metadata && !page.events.is_empty() {
+        if answer.has_metadata && !answer.page.events.is_empty() {
             let statement = client.prepare(metadata).await?;
-            add_metadata(&mut page, client, &statement).await?;
+            add_metadata(&mut answer.page, client, &statement).await?;
         }
-        Ok((page, seen))
+        Ok((answer.page, answer.seen, answer.bytes))
     }
 
-    /// Reads a page of the events, the head in the same snapshot, and whether the log has custom metadata.
-    async fn read_rows(
+    async fn ask(
         &self,
         client: &Connection,
         statement: &Statement,
         range: ReadRange,
-    ) -> Result<(EventPage, SeenHead, bool), Fault> {
+    ) -> Result<Answer, Fault> {
         let after = number(range.after);
         let up_to = range.up_to.map_or(i64::MAX, number);
         // One more than the page takes, to learn whether another event follows.
@@ -129,7 +140,7 @@ impl Selection {
         }
         let answer = async {
             let rows = client.client().query_raw(statement, params).await?;
-            page(rows, range).await
+            take(rows, range).await
         };
         client.exchange(answer).await
     }
@@ -163,19 +174,17 @@ async fn add_metadata(
     Ok(())
 }
 
-async fn page(rows: RowStream, range: ReadRange) -> Result<(EventPage, SeenHead, bool), Fault> {
+async fn take(rows: RowStream, range: ReadRange) -> Result<Answer, Fault> {
     let stream = pin!(rows);
-    let mut rows = PageRows::new(stream, is_head);
-    let mut room = range.room();
+    let mut rows = PageRows::new(stream, is_head, range);
     let mut events = Vec::new();
     let mut types = EventTypes::default();
     while let Some(row) = rows.next().await? {
         let event = row::recorded(&row, &mut types)?;
-        room.take(event.size());
-        rows.take(event.position, room.is_full())?;
-        events.push(Arc::new(event));
+        rows.take(event.position, event.size())?;
+        events.push(event);
     }
-    let (head, next) = rows.end()?;
+    let PageEnd { head, next, bytes } = rows.end()?;
     let seen = seen(&head)?;
     let has_metadata = head.try_get::<_, Option<&str>>(6)?.is_some();
     let head = seen.position;
@@ -184,7 +193,12 @@ async fn page(rows: RowStream, range: ReadRange) -> Result<(EventPage, SeenHead,
         next,
         events,
     };
-    Ok((page, seen, has_metadata))
+    Ok(Answer {
+        page,
+        seen,
+        bytes,
+        has_metadata,
+    })
 }
 
 /// The head, which is in columns that events have for other values.

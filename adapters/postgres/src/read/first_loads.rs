@@ -98,9 +98,10 @@ impl FirstLoads {
         let seen = client.exchange(answer).await?;
         head::observe(&self.log, &self.sql, &client, seen).await?;
         for tag in &found {
-            let sizes = tag.events.iter().map(|(_, data)| data.size());
+            let bytes = tag.events.iter().map(|(_, data)| data.size()).sum();
+            let size = (tag.events.len(), bytes);
             // Every row of the answer was read, so the connection can be used again.
-            let _ = self.event_sizes.record(tag.range, sizes, false);
+            let _ = self.event_sizes.record(tag.range, size, false);
         }
         Ok((found, seen.position))
     }

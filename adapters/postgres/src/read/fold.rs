@@ -8,7 +8,7 @@ use tokio_postgres::{Row, RowStream, Statement};
 
 use crate::fault::Fault;
 use crate::link::connection::Connection;
-use crate::read::page_rows::PageRows;
+use crate::read::page_rows::{PageEnd, PageRows};
 use crate::row::{self, EventTypes, number};
 use crate::sql::Sql;
 
@@ -64,12 +64,13 @@ impl FoldRead {
         }
     }
 
+    /// A page of the events, and their size.
     pub(crate) async fn page(
         &self,
         client: &Connection,
         statement: &Statement,
         range: ReadRange,
-    ) -> Result<EventPage<FoldEvent>, Fault> {
+    ) -> Result<(EventPage<FoldEvent>, usize), Fault> {
         let after = number(range.after);
         let up_to = range.up_to.map_or(i64::MAX, number);
         // One more than the page takes, to learn whether another event follows.
@@ -92,10 +93,13 @@ impl FoldRead {
         client.exchange(answer).await
     }
 
-    async fn take(&self, rows: RowStream, range: ReadRange) -> Result<EventPage<FoldEvent>, Fault> {
+    async fn take(
+        &self,
+        rows: RowStream,
+        range: ReadRange,
+    ) -> Result<(EventPage<FoldEvent>, usize), Fault> {
         let stream = pin!(rows);
-        let mut rows = PageRows::new(stream, is_head);
-        let mut room = range.room();
+        let mut rows = PageRows::new(stream, is_head, range);
         let mut events: Vec<FoldEvent> = Vec::new();
         let mut types = EventTypes::default();
         let tags = Tags::from_iter([self.tag.clone()]);
@@ -111,17 +115,17 @@ impl FoldRead {
                 tags: tags.clone(),
                 payload: row.try_get(PAYLOAD_COLUMN)?,
             };
-            room.take(data.size());
-            rows.take(position, room.is_full())?;
+            rows.take(position, data.size())?;
             events.push((position, data));
         }
-        let (head, next) = rows.end()?;
+        let PageEnd { head, next, bytes } = rows.end()?;
         let as_of = row::position(&head, 0)?;
-        Ok(EventPage {
+        let page = EventPage {
             as_of: range.up_to.map_or(as_of, |up_to| up_to.min(as_of)),
             next,
             events,
-        })
+        };
+        Ok((page, bytes))
     }
 }
 

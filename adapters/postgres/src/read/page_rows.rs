@@ -1,6 +1,7 @@
 use std::pin::Pin;
 
 use cqrs_core::Position;
+use cqrs_core::store::ReadRange;
 use futures_util::TryStreamExt;
 use tokio_postgres::{Row, RowStream};
 
@@ -16,19 +17,32 @@ type IsHead = fn(&Row) -> Result<bool, tokio_postgres::Error>;
 pub(crate) struct PageRows<'r> {
     rows: Pin<&'r mut RowStream>,
     is_head: IsHead,
+    /// What is left of the range.
+    room: ReadRange,
+    bytes: usize,
     last: Option<Position>,
-    is_full: bool,
     head: Option<Row>,
     is_cut: bool,
 }
 
+/// What is known at the end of a page, beside its events.
+pub(crate) struct PageEnd {
+    /// The row with the head.
+    pub(crate) head: Row,
+    /// The position of the last event, if others follow that were sent.
+    pub(crate) next: Option<Position>,
+    /// The size of the events.
+    pub(crate) bytes: usize,
+}
+
 impl<'r> PageRows<'r> {
-    pub(crate) fn new(rows: Pin<&'r mut RowStream>, is_head: IsHead) -> Self {
+    pub(crate) fn new(rows: Pin<&'r mut RowStream>, is_head: IsHead, range: ReadRange) -> Self {
         Self {
             rows,
             is_head,
+            room: range.room(),
+            bytes: 0,
             last: None,
-            is_full: false,
             head: None,
             is_cut: false,
         }
@@ -44,7 +58,7 @@ impl<'r> PageRows<'r> {
             };
             if (self.is_head)(&row)? {
                 self.head = Some(row);
-            } else if self.is_full {
+            } else if self.room.is_full() {
                 self.is_cut = true;
             } else {
                 return Ok(Some(row));
@@ -53,25 +67,29 @@ impl<'r> PageRows<'r> {
         Ok(None)
     }
 
-    /// Counts an event of the page. `is_full` tells whether the page has room for no other.
+    /// Counts an event of this size in bytes.
     ///
     /// Each statement sorts its events, but PostgreSQL does not promise the order of several selects
     /// together. A page that ends early must not skip an event, so the order is checked.
-    pub(crate) fn take(&mut self, position: Position, is_full: bool) -> Result<(), Fault> {
+    pub(crate) fn take(&mut self, position: Position, bytes: usize) -> Result<(), Fault> {
         if self.last.is_some_and(|last| last >= position) {
             let error = format!("the event at position {position} was read out of order");
             return Err(Fault::corrupt(error));
         }
         self.last = Some(position);
-        self.is_full = is_full;
+        self.room.take(bytes);
+        self.bytes += bytes;
         Ok(())
     }
 
-    /// The row with the head, and the position of the last event if others follow that were sent.
-    pub(crate) fn end(self) -> Result<(Row, Option<Position>), Fault> {
+    pub(crate) fn end(self) -> Result<PageEnd, Fault> {
         let head = self
             .head
             .ok_or_else(|| Fault::corrupt("the table `head` has no row"))?;
-        Ok((head, self.last.filter(|_| self.is_cut)))
+        Ok(PageEnd {
+            head,
+            next: self.last.filter(|_| self.is_cut),
+            bytes: self.bytes,
+        })
     }
 }

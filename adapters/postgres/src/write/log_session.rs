@@ -177,7 +177,7 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
             limit: 1,
             ..ReadRange::after(after)
         };
-        let (page, _) = selection.read(self.client(), &statement, range).await?;
+        let page = selection.read(self.client(), &statement, range).await?;
         Ok(page.events.first().map(|event| event.position))
     }
 
