@@ -2,6 +2,7 @@
 //! depends on them is handed on before (I7). The server is killed in between.
 
 mod failing_flush;
+mod leads;
 mod replaced_events;
 mod transactions;
 

@@ -88,14 +88,14 @@ async fn a_transaction_that_a_crash_took_back_was_not_handed_on() {
 }
 
 /// The number of sessions whose commit waits for a standby.
-async fn waiting(held: &Held) -> i64 {
+pub(super) async fn waiting(held: &Held) -> i64 {
     let select = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     let row = held.client.query_one(select, &[]).await;
     row.expect("it answers").get(0)
 }
 
 /// Has waiting commits wait for a standby that does not exist, or not.
-async fn hold_flush(held: &Held, is_held: bool) {
+pub(super) async fn hold_flush(held: &Held, is_held: bool) {
     let names = if is_held { "nobody" } else { "" };
     let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'");
     held.client.batch_execute(&set).await.expect("a setting");

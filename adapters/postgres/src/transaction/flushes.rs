@@ -1,6 +1,8 @@
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::SqlError;
@@ -9,8 +11,15 @@ use crate::link::connection::Connection;
 use crate::pool::Pool;
 use crate::transaction::pooled::PooledTransaction;
 
-/// Number of appends whose ids are kept, for readers that have seen one of them.
+/// Number of appends whose ids are kept, for readers that have seen one of them. More, while they wait for the disk.
 const MAX_KNOWN: usize = 1024;
+
+/// Time for a waiting commit, after which another one sends its own. The disk may be slow; or nobody polls the
+/// future that has sent it.
+const MAX_LEAD: Duration = Duration::from_secs(1);
+
+/// Maximum number of doublings of that time while nothing becomes durable: each has a connection of its own.
+const MAX_LEAD_DOUBLINGS: u32 = 5;
 
 /// The appends of handlers' transactions, in the order of the log, and how many of them are durable. Their
 /// commits do not wait for the disk. One waiting commit is on its way at a time, and makes all appends
@@ -18,7 +27,7 @@ const MAX_KNOWN: usize = 1024;
 /// connection for that.
 ///
 /// An append is durable if a connection that was open when it was sent answers after its commit: there was
-/// no crash in between.
+/// no crash in between. If there is no such connection any more, it is looked up, and later ones do not wait for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Flushes {
     progress: watch::Sender<FlushProgress>,
@@ -26,7 +35,8 @@ pub(crate) struct Flushes {
 
 #[derive(Debug, Default)]
 struct FlushProgress {
-    /// The last appends that were sent, each with the number of connections that had been opened then.
+    /// The last appends that were sent, each with the number of connections that had been opened then. Among
+    /// them are all that are committed and wait.
     sent: VecDeque<(Uuid, u64)>,
     /// Number of the last append that was sent.
     last: u64,
@@ -34,10 +44,16 @@ struct FlushProgress {
     committed: u64,
     /// Number of the last one that was not, as far as this process knows.
     failed: u64,
-    /// Number of the last one that is durable.
+    /// Number of the last one that is durable, with all before it but those that were given up.
     durable: u64,
-    /// Somebody has the lead.
-    is_led: bool,
+    /// Number of the last one for which no connection could vouch.
+    given_up: u64,
+    /// Number of the lead that somebody has.
+    lead: Option<u64>,
+    /// Number of leads so far.
+    leads: u64,
+    /// Number of leads that have taken too long since an append became durable.
+    late: u32,
 }
 
 impl FlushProgress {
@@ -48,18 +64,69 @@ impl FlushProgress {
         found.next().map(|(_, later)| self.last - later)
     }
 
-    /// Whether this connection was open when the first append was sent that is not durable.
-    fn can_be_led_on(&self, connection: &Connection) -> bool {
-        let waiting = usize::try_from(self.last - self.durable).unwrap_or(usize::MAX);
-        let place = self.sent.len().checked_sub(waiting);
-        let first = place.and_then(|place| self.sent.get(place));
-        self.committed <= self.durable || first.is_some_and(|sent| connection.is_among(sent.1))
+    /// Number of the last append that waits for nothing.
+    fn settled(&self) -> u64 {
+        self.durable.max(self.given_up)
     }
 
-    fn lead(&mut self, connection: &Connection) -> bool {
-        let leads = !self.is_led && self.can_be_led_on(connection);
-        self.is_led |= leads;
-        leads
+    /// Whether appends were committed that wait.
+    fn is_waiting(&self) -> bool {
+        self.committed > self.settled()
+    }
+
+    /// Whether an append has an answer, or nobody is about to give it one.
+    fn is_over(&self, number: u64) -> bool {
+        self.settled() >= number || self.lead.is_none()
+    }
+
+    /// Whether an append is durable. `None` if that is not known. One that was given up may be lost, although
+    /// later ones are durable.
+    fn is_durable(&self, number: u64) -> Option<bool> {
+        (self.settled() >= number).then_some(self.given_up < number)
+    }
+
+    fn on_sent(&mut self, id: Uuid) -> u64 {
+        self.last += 1;
+        // None that waits is removed.
+        while self.sent.len() >= MAX_KNOWN && (self.first_waiting() > 0 || !self.is_waiting()) {
+            self.sent.pop_front();
+        }
+        self.sent.push_back((id, Connection::count()));
+        self.last
+    }
+
+    /// The place of the first append that waits, or might.
+    fn first_waiting(&self) -> usize {
+        let waiting = usize::try_from(self.last - self.settled()).unwrap_or(usize::MAX);
+        self.sent.len().saturating_sub(waiting)
+    }
+
+    /// Whether this connection was open when the first append was sent that waits.
+    fn can_be_led_on(&self, connection: &Connection) -> bool {
+        let first = self.sent.get(self.first_waiting());
+        !self.is_waiting() || first.is_some_and(|sent| connection.is_among(sent.1))
+    }
+
+    /// Gives up the appends that this connection cannot vouch for.
+    fn give_up_before(&mut self, connection: &Connection) {
+        while self.is_waiting() && !self.can_be_led_on(connection) {
+            self.given_up = self.settled() + 1;
+        }
+    }
+
+    /// The number of a new lead, unless somebody else has one.
+    fn lead(&mut self, connection: &Connection) -> Option<u64> {
+        if self.lead.is_some() || !self.can_be_led_on(connection) {
+            return None;
+        }
+        self.leads += 1;
+        self.lead = Some(self.leads);
+        self.lead
+    }
+
+    /// How long a lead may take.
+    fn max_lead(&self) -> Duration {
+        MAX_LEAD * 2_u32.pow(self.late.min(MAX_LEAD_DOUBLINGS))
     }
 }
 
@@ -72,14 +139,7 @@ impl Flushes {
 
     /// The holder of the permit is about to send an append with this id on this connection.
     pub(super) fn on_sent(&self, id: Uuid, connection: &Connection) -> SentAppend {
-        let number = self.update(|progress| {
-            progress.last += 1;
-            if progress.sent.len() == MAX_KNOWN {
-                progress.sent.pop_front();
-            }
-            progress.sent.push_back((id, Connection::count()));
-            progress.last
-        });
+        let number = self.update(|progress| progress.on_sent(id));
         SentAppend {
             lead: self.lead(connection),
             flushes: self.clone(),
@@ -96,19 +156,52 @@ impl Flushes {
             return false;
         };
         let ended = progress.wait_for(|it| {
-            let is_left = it.committed >= number && !it.is_led;
-            it.durable >= number || it.failed >= number || is_left
+            let is_left = it.committed >= number && it.lead.is_none();
+            it.settled() >= number || it.failed >= number || is_left
         });
-        ended.await.is_ok_and(|it| it.durable >= number)
+        let ended = timeout(MAX_LEAD, ended).await;
+        ended.is_ok_and(|it| it.is_ok_and(|it| it.is_durable(number) == Some(true)))
     }
 
     /// The right to send waiting commits on this connection, unless somebody else has it.
     fn lead(&self, connection: &Connection) -> Option<FlushLead> {
-        let leads = self.update(|progress| progress.lead(connection));
-        leads.then(|| FlushLead {
+        self.led(self.update(|progress| progress.lead(connection)))
+    }
+
+    /// The same, after others have failed to make their appends durable.
+    fn take_over(&self, connection: &Connection) -> Option<FlushLead> {
+        let mut number = None;
+        self.progress.send_if_modified(|progress| {
+            let before = progress.given_up;
+            if progress.lead.is_none() {
+                progress.give_up_before(connection);
+                number = progress
+                    .is_waiting()
+                    .then(|| progress.lead(connection))
+                    .flatten();
+            }
+            progress.given_up > before
+        });
+        self.led(number)
+    }
+
+    fn led(&self, number: Option<u64>) -> Option<FlushLead> {
+        Some(FlushLead {
             flushes: self.clone(),
-            is_over: false,
+            number: number?,
         })
+    }
+
+    /// Takes away a lead that has taken too long, unless something became durable meanwhile.
+    fn depose(&self, lead: Option<u64>, durable: u64) {
+        self.progress.send_if_modified(|progress| {
+            let is_late = lead.is_some() && (progress.lead, progress.durable) == (lead, durable);
+            if is_late {
+                progress.lead = None;
+                progress.late += 1;
+            }
+            is_late
+        });
     }
 
     /// Changes the progress, of which nobody is told.
@@ -148,7 +241,7 @@ impl SentAppend {
     /// It is to become durable. `is_flushed`: the waiting commit behind it was answered.
     pub(super) fn wait(mut self, connection: &Connection, is_flushed: bool) -> CommittedAppend {
         let lead = match self.lead.take() {
-            Some(mut lead) if is_flushed => lead.is_left(self.number).then_some(lead),
+            Some(lead) if is_flushed => lead.is_left(self.number).then_some(lead),
             Some(lead) => Some(lead),
             None => self.flushes.lead(connection),
         };
@@ -192,18 +285,30 @@ impl CommittedAppend {
         }
         let mut progress = self.flushes.progress.subscribe();
         loop {
-            let ended = progress.wait_for(|it| it.durable >= self.number || !it.is_led);
-            if ended.await.is_ok_and(|it| it.durable >= self.number) {
-                return Ok(());
+            let (lead, durable, longest) = {
+                let now = progress.borrow();
+                (now.lead, now.durable, now.max_lead())
+            };
+            let ended = progress.wait_for(|it| it.is_over(self.number));
+            if timeout(longest, ended).await.is_err() {
+                self.flushes.depose(lead, durable);
+                continue;
             }
-            // Whoever had the lead has lost its connection, or was dropped.
-            let connection = connections.get().await?;
-            if let Some(lead) = self.flushes.lead(&connection) {
-                lead.run(&connection).await?;
-            } else if !progress.borrow().is_led {
-                let late =
-                    "the connection was opened after a commit that did not wait for the disk";
-                return Err(Fault::new(Kind::Lost, late));
+            let is_durable = progress.borrow().is_durable(self.number);
+            match is_durable {
+                Some(true) => return Ok(()),
+                Some(false) => {
+                    let late =
+                        "the connection was opened after a commit that did not wait for the disk";
+                    return Err(Fault::new(Kind::Lost, late));
+                }
+                // Whoever had the lead has lost its connection, was dropped, or is not polled.
+                None => {
+                    let connection = connections.get().await?;
+                    if let Some(lead) = self.flushes.take_over(&connection) {
+                        lead.run(&connection).await?;
+                    }
+                }
             }
         }
     }
@@ -212,12 +317,12 @@ impl CommittedAppend {
 /// The right to send waiting commits, one after the other.
 pub(super) struct FlushLead {
     flushes: Flushes,
-    is_over: bool,
+    number: u64,
 }
 
 impl FlushLead {
     /// Sends waiting commits for as long as there are appends that need one.
-    pub(super) async fn run(mut self, connection: &Connection) -> Result<(), SqlError> {
+    pub(super) async fn run(self, connection: &Connection) -> Result<(), SqlError> {
         loop {
             let (committed, can_go_on) = {
                 let progress = self.flushes.progress.borrow();
@@ -233,25 +338,30 @@ impl FlushLead {
         }
     }
 
-    /// All up to this one are durable. Returns whether others were committed since; if not, this is over.
-    fn is_left(&mut self, number: u64) -> bool {
+    /// All up to this append are durable. Returns whether others were committed since that are left to this lead.
+    fn is_left(&self, number: u64) -> bool {
         let mut is_left = false;
         self.flushes.progress.send_modify(|progress| {
             progress.durable = progress.durable.max(number);
-            is_left = progress.committed > progress.durable;
-            progress.is_led = is_left;
+            progress.late = 0;
+            let is_own = progress.lead == Some(self.number);
+            is_left = is_own && progress.is_waiting();
+            if is_own && !is_left {
+                progress.lead = None;
+            }
         });
-        self.is_over = !is_left;
         is_left
     }
 }
 
 impl Drop for FlushLead {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.flushes
-                .progress
-                .send_modify(|progress| progress.is_led = false);
-        }
+        self.flushes.progress.send_if_modified(|progress| {
+            let is_own = progress.lead == Some(self.number);
+            if is_own {
+                progress.lead = None;
+            }
+            is_own
+        });
     }
 }
