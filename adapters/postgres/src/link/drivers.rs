@@ -57,7 +57,8 @@ impl Drivers {
         poll_fn(|context| {
             wakes.task.register(context.waker());
             loop {
-                wakes.state.store(POLLED, Ordering::Release);
+                // A swap, so that what was done before a wake that this overwrites is seen below.
+                wakes.state.swap(POLLED, Ordering::AcqRel);
                 if let Some(waker) = driver.take_waker() {
                     let mut context = Context::from_waker(&waker);
                     drivers.retain_mut(|it: &mut ConnectionDriver| {

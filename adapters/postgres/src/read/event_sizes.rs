@@ -22,9 +22,9 @@ impl EventSizes {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Learns from a page of this range, with a number of events and their size. The estimate grows at once, and shrinks by at most half with
-    /// each page of smaller events. Returns whether so much of the answer is unread that a new
-    /// connection is cheaper than reading it.
+    /// Learns from a page of this range, by its number of events and their size. The estimate grows at once,
+    /// and shrinks by at most half with each page of smaller events. Returns whether so much of the answer is
+    /// unread that a new connection is cheaper than reading it.
     pub(crate) fn record(
         &self,
         range: ReadRange,
