@@ -29,7 +29,7 @@ pub(crate) enum Selection {
 }
 
 /// The answer of a statement.
-struct Answer {
+struct ReadAnswer {
     /// The events, without custom metadata.
     page: EventPage,
     /// The head in the same snapshot.
@@ -122,7 +122,7 @@ impl Selection {
         client: &Connection,
         statement: &Statement,
         range: ReadRange,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<ReadAnswer, Fault> {
         let after = number(range.after);
         let up_to = range.up_to.map_or(i64::MAX, number);
         // One more than the page takes, to learn whether another event follows.
@@ -174,7 +174,7 @@ async fn add_metadata(
     Ok(())
 }
 
-async fn take(rows: RowStream, range: ReadRange) -> Result<Answer, Fault> {
+async fn take(rows: RowStream, range: ReadRange) -> Result<ReadAnswer, Fault> {
     let stream = pin!(rows);
     let mut rows = PageRows::new(stream, is_head, range);
     let mut events = Vec::new();
@@ -193,7 +193,7 @@ async fn take(rows: RowStream, range: ReadRange) -> Result<Answer, Fault> {
         next,
         events,
     };
-    Ok(Answer {
+    Ok(ReadAnswer {
         page,
         seen,
         bytes,
