@@ -155,11 +155,11 @@ impl Flushes {
         let Some(number) = progress.borrow().number(id) else {
             return false;
         };
-        let ended = progress.wait_for(|it| {
+        let end = progress.wait_for(|it| {
             let is_left = it.committed >= number && it.lead.is_none();
             it.settled() >= number || it.failed >= number || is_left
         });
-        let ended = timeout(MAX_LEAD, ended).await;
+        let ended = timeout(MAX_LEAD, end).await;
         ended.is_ok_and(|it| it.is_ok_and(|it| it.is_durable(number) == Some(true)))
     }
 
