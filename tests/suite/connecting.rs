@@ -169,7 +169,8 @@ async fn works(options: Options, schema: &Schema) {
     let shown = format!("{options:?}");
     let store = options.connect(schema.url()).await;
     let store = store.unwrap_or_else(|error| panic!("{shown}: {error}"));
-    let check = async {
+    // Boxed, since everything that a store does is in it.
+    let check = Box::pin(async {
         for _ in 0..2 {
             let appended = store.append(append(&account(1), 2, None)).await;
             let last = appended.expect("it is appended").last;
@@ -190,7 +191,7 @@ async fn works(options: Options, schema: &Schema) {
             .await
             .expect("it runs");
         transaction.append(append(&account(3), 1, None)).await
-    };
+    });
     let checked = tokio::time::timeout(Duration::from_secs(30), check).await;
     let checked = checked.unwrap_or_else(|_| panic!("{shown}: it does not end"));
     checked.unwrap_or_else(|error| panic!("{shown}: {error}"));

@@ -168,7 +168,17 @@ impl Flushes {
         self.led(self.update(|progress| progress.lead(connection)))
     }
 
-    /// The same, after others have failed to make their appends durable.
+    /// Sends waiting commits in place of whoever had the lead, which has lost its connection, was dropped, or is
+    /// not polled.
+    async fn lead_instead(&self, connections: &Pool) -> Result<(), Fault> {
+        let connection = connections.get().await?;
+        if let Some(lead) = self.take_over(&connection) {
+            lead.run(&connection).await?;
+        }
+        Ok(())
+    }
+
+    /// The right to send waiting commits, after others have failed to make their appends durable.
     fn take_over(&self, connection: &Connection) -> Option<FlushLead> {
         let mut number = None;
         self.progress.send_if_modified(|progress| {
@@ -302,13 +312,8 @@ impl CommittedAppend {
                         "the connection was opened after a commit that did not wait for the disk";
                     return Err(Fault::new(Kind::Lost, late));
                 }
-                // Whoever had the lead has lost its connection, was dropped, or is not polled.
-                None => {
-                    let connection = connections.get().await?;
-                    if let Some(lead) = self.flushes.take_over(&connection) {
-                        lead.run(&connection).await?;
-                    }
-                }
+                // Rare, and boxed, so that the future of a transaction is small.
+                None => Box::pin(self.flushes.lead_instead(connections)).await?,
             }
         }
     }
