@@ -21,8 +21,7 @@ pub(super) struct Pending {
 /// Reports the outcome of an append. Dropping it reports that the append is lost.
 pub(super) struct AppendCompletion(Arc<PendingOutcome>);
 
-/// The outcome of an append. A `watch` channel takes 2,000 instructions more per
-/// command.
+/// The outcome of an append. To report it takes 183 instructions per command, through a `watch` channel 909.
 #[derive(Default)]
 struct PendingOutcome {
     /// The position of its last event, once it is recorded. `None` if the append failed or its caller
