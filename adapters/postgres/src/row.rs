@@ -1,5 +1,6 @@
 //! Rows as values, and values as parameters.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use cqrs_core::store::{
@@ -7,6 +8,7 @@ use cqrs_core::store::{
 };
 use cqrs_core::{CommandId, EventId, Position, Timestamp};
 use tokio_postgres::Row;
+use tokio_postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
 use crate::fault::Fault;
@@ -68,6 +70,27 @@ pub(crate) fn head(row: &Row) -> Result<Head, Fault> {
     })
 }
 
+/// The bytes of a column of any type. For columns that each event of a long read has: to check that a column of
+/// the store's own tables is a text takes longer than to take the text.
+pub(crate) struct RawColumn<'r>(&'r [u8]);
+
+impl<'r> RawColumn<'r> {
+    /// The text of a column that is one.
+    fn text(self) -> Result<&'r str, Fault> {
+        str::from_utf8(self.0).map_err(|error| Fault::corrupt(format!("a text has {error}")))
+    }
+}
+
+impl<'r> FromSql<'r> for RawColumn<'r> {
+    fn from_sql(_: &Type, raw: &'r [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(raw))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
 /// The event types of one read so far. A log has few types, so its events share their texts.
 #[derive(Default)]
 pub(crate) struct EventTypes(Vec<EventType>);
@@ -77,11 +100,12 @@ impl EventTypes {
     const MAX_SHARED_TYPES: usize = 32;
 
     pub(crate) fn get(&mut self, row: &Row, column: usize) -> Result<EventType, Fault> {
-        let name: &str = row.try_get(column)?;
-        if let Some(known) = self.0.iter().find(|it| it.as_str() == name) {
+        let name: RawColumn<'_> = row.try_get(column)?;
+        let mut known = self.0.iter();
+        if let Some(known) = known.find(|it| it.as_str().as_bytes() == name.0) {
             return Ok(known.clone());
         }
-        let event_type = EventType::from(name);
+        let event_type = EventType::from(name.text()?);
         if self.0.len() < Self::MAX_SHARED_TYPES {
             self.0.push(event_type.clone());
         }
@@ -105,7 +129,7 @@ pub(crate) fn recorded(row: &Row, types: &mut EventTypes) -> Result<Arc<Recorded
         meta: Metadata {
             id: EventId::from(row.try_get::<_, Uuid>(1)?),
             time: Timestamp::from_microsecond(time).map_err(|_| corrupt(position, "time"))?,
-            actor: row.try_get(6)?,
+            actor: text(row, 6)?.map(str::to_owned),
             command: CommandId::from(command),
             correlation: row.try_get::<_, Option<Uuid>>(8)?.unwrap_or(command),
             causation: row.try_get::<_, Option<Uuid>>(9)?.unwrap_or(command),
@@ -129,7 +153,13 @@ fn corrupt(position: Position, what: &str) -> Fault {
 /// The tags of an event: all of them, if they are more than one or were written by an earlier version,
 /// else the one tag that it has.
 pub(crate) fn tags(row: &Row, all_tags: usize, tag: usize) -> Result<Tags, Fault> {
-    stored_tags(row.try_get(all_tags)?, row.try_get(tag)?)
+    stored_tags(text(row, all_tags)?, text(row, tag)?)
+}
+
+/// A text of the store's own tables, or `None` for NULL.
+fn text(row: &Row, column: usize) -> Result<Option<&str>, Fault> {
+    let raw: Option<RawColumn<'_>> = row.try_get(column)?;
+    raw.map(RawColumn::text).transpose()
 }
 
 /// As [`tags`], from the values of the two columns.

@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::known_log::SeenHead;
 use crate::link::connection::Connection;
 use crate::read::page_rows::{PageEnd, PageRows};
-use crate::row::{self, EventTypes, number};
+use crate::row::{self, EventTypes, RawColumn, number};
 use crate::sql::{MAX_READ_TAGS, Sql};
 
 /// The statement that selects the events of a query, and its parameters besides the range.
@@ -45,7 +45,7 @@ const MAX_ROWS: i64 = i64::MAX - 1;
 
 /// Whether the row has the head, in all of these statements: it has no id.
 fn is_head(row: &Row) -> Result<bool, tokio_postgres::Error> {
-    Ok(row.try_get::<_, Option<Uuid>>(1)?.is_none())
+    Ok(row.try_get::<_, Option<RawColumn<'_>>>(1)?.is_none())
 }
 
 impl Selection {

@@ -9,7 +9,7 @@ use tokio_postgres::{Row, RowStream, Statement};
 use crate::fault::Fault;
 use crate::link::connection::Connection;
 use crate::read::page_rows::{PageEnd, PageRows};
-use crate::row::{self, EventTypes, number};
+use crate::row::{self, EventTypes, RawColumn, number};
 use crate::sql::Sql;
 
 /// An event without its metadata.
@@ -135,7 +135,9 @@ const TYPE_COLUMN: usize = 3;
 
 /// Whether the row has the head, in both statements: it has no payload.
 fn is_head(row: &Row) -> Result<bool, tokio_postgres::Error> {
-    Ok(row.try_get::<_, Option<&[u8]>>(PAYLOAD_COLUMN)?.is_none())
+    Ok(row
+        .try_get::<_, Option<RawColumn<'_>>>(PAYLOAD_COLUMN)?
+        .is_none())
 }
 
 /// A page for a fold, from one that was read with metadata.
