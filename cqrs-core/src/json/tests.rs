@@ -344,6 +344,81 @@ fn a_fingerprint_is_of_what_serde_writes() {
     assert_eq!(unit, b"null");
 }
 
+/// Every form that serde has, with names that need an escape.
+#[derive(Serialize)]
+struct AllForms {
+    #[serde(rename = "a \"\\\n\u{e9}")]
+    escaped: Form,
+    newtype: Form,
+    tuple: Form,
+    fields: Form,
+    none: Form,
+    by_number: BTreeMap<i8, (char, bool)>,
+    by_form: BTreeMap<bool, Wrapped>,
+    by_text: BTreeMap<String, [u8; 1]>,
+    point: Point,
+}
+
+#[derive(Serialize)]
+enum Form {
+    #[serde(rename = "U\"")]
+    Unit,
+    Newtype(u128),
+    Tuple(i64, String),
+    Struct {
+        a: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        b: Option<u8>,
+    },
+    Empty {},
+}
+
+#[derive(Serialize)]
+struct Wrapped(f32);
+
+#[derive(Serialize)]
+struct Point(u8, i128);
+
+#[test]
+fn json_is_that_of_serde_json() {
+    let forms = AllForms {
+        escaped: Form::Unit,
+        newtype: Form::Newtype(u128::MAX),
+        tuple: Form::Tuple(-1, "\"\u{1}é".into()),
+        fields: Form::Struct { a: None, b: None },
+        none: Form::Empty {},
+        by_number: [(-1, ('\'', true)), (2, ('"', false))].into(),
+        by_form: [(false, Wrapped(0.1)), (true, Wrapped(1e30))].into(),
+        by_text: [(String::new(), [0]), ("é\n".into(), [1])].into(),
+        point: Point(0, i128::MIN),
+    };
+    let mut written = Vec::new();
+    write(&forms, &mut written).expect("is written");
+    let expected = serde_json::to_string(&forms).expect("is written");
+    assert_eq!(str::from_utf8(&written), Ok(&*expected));
+}
+
+/// JSON that `serde_json` passes on, as its `RawValue` and its numbers of any precision.
+struct Raw(&'static str);
+
+impl Serialize for Raw {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct as _;
+        const NAME: &str = "$serde_json::private::RawValue";
+        let mut raw = serializer.serialize_struct(NAME, 1)?;
+        raw.serialize_field(NAME, self.0)?;
+        raw.end()
+    }
+}
+
+#[test]
+fn json_that_is_passed_on_is_written_as_it_is() {
+    let mut written = Vec::new();
+    let values = (1, Raw(r#"{"a": 1.50}"#), [Raw("1e400"), Raw("null")]);
+    write(&values, &mut written).expect("is written");
+    assert_eq!(written, br#"[1,{"a": 1.50},[1e400,null]]"#);
+}
+
 /// Any JSON, with numbers that JSON has.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
