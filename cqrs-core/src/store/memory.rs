@@ -142,6 +142,7 @@ impl EventLog for Memory {
         Capabilities::default()
             .states(self)
             .pipelining()
+            .immediate()
             .several_boundaries()
             .contiguous()
             .ordered_times()

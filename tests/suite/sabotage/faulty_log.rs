@@ -367,7 +367,9 @@ impl EventLog for FaultyLog {
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
-        let capabilities = self.data.capabilities();
+        let mut capabilities = self.data.capabilities();
+        // Some faults wait.
+        capabilities.immediate = false;
         capabilities.tail(self).fold_reads(self).type_counts(self)
     }
 }
