@@ -114,15 +114,18 @@ impl EventTypes {
 }
 
 /// An event from the columns of the table `events`.
-pub(crate) fn recorded(row: &Row, types: &mut EventTypes) -> Result<Arc<Recorded>, Fault> {
+pub(crate) fn recorded(
+    row: &Row,
+    position: Position,
+    types: &mut EventTypes,
+) -> Result<Arc<Recorded>, Fault> {
     let time: i64 = row.try_get(5)?;
-    let position = position(row, 0)?;
     let command: Uuid = row.try_get(7)?;
     Ok(Arc::new(Recorded {
         position,
         data: EventData {
             event_type: types.get(row, 2)?,
-            version: self::version(row, 3, position)?,
+            version: to_version(row.try_get(3)?, position)?,
             tags: tags(row, 4, 11)?,
             payload: row.try_get(10)?,
         },
@@ -138,8 +141,13 @@ pub(crate) fn recorded(row: &Row, types: &mut EventTypes) -> Result<Arc<Recorded
     }))
 }
 
+/// The version of an event from a column that is NULL if it is 1.
 pub(crate) fn version(row: &Row, column: usize, position: Position) -> Result<u32, Fault> {
-    let version: i64 = row.try_get(column)?;
+    let stored: Option<i64> = row.try_get(column)?;
+    to_version(stored.unwrap_or(1), position)
+}
+
+fn to_version(version: i64, position: Position) -> Result<u32, Fault> {
     u32::try_from(version).map_err(|_| corrupt(position, "version"))
 }
 

@@ -64,7 +64,8 @@ impl Draft {
             .collect::<Tags>();
         self.0.events.push(EventData {
             event_type,
-            version: 1,
+            // 1 and 2 in turn.
+            version: 1 + u32::from(self.0.events.len() % 2 == 1),
             tags,
             payload,
         });

@@ -18,7 +18,9 @@ UNION ALL (
         SELECT tagged.*
         FROM (
             (
-                SELECT events.position + 0 AS position, events.type, events.version, events.payload
+                SELECT
+                    events.position + 0 AS position, events.type, NULLIF(events.version, 1) AS version,
+                    events.payload
                 FROM cqrs.events AS events
                 WHERE events.tag = wanted.tag
                     AND events.position + 0 > wanted.after
@@ -27,7 +29,8 @@ UNION ALL (
                 LIMIT $3
             )
             UNION ALL (
-                SELECT events.position, events.type, events.version, events.payload
+                SELECT
+                    events.position, events.type, NULLIF(events.version, 1) AS version, events.payload
                 FROM cqrs.event_tags AS further
                 JOIN cqrs.events AS events ON events.position = further.position
                 WHERE further.tag = wanted.tag
