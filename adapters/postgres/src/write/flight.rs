@@ -53,14 +53,15 @@ impl Flight {
             let (outcome, processed) = {
                 let mut rows = BatchRows::new(&before, after.last);
                 batch.add_to(&mut rows);
-                // Both are sent at once. The lookup sees what the append has written.
+                // Both are sent at once. The lookup sees what the append has written. What few batches need is
+                // boxed, since the future of every batch is copied to the heap.
                 let append = append(&session, &rows, &batch, &before, false);
                 let has_refusals = batch.requests.iter().any(Request::is_refused);
                 let flush = async {
                     if is_durable || !has_refusals {
                         return Ok(());
                     }
-                    Ok(session.client().flush().await?)
+                    Ok(Box::pin(session.client().flush()).await?)
                 };
                 let lookup = lookup(&session, batch.refused());
                 let (outcome, flushed, processed) = join3(append, flush, lookup).await;
@@ -139,10 +140,9 @@ pub(super) async fn append(
     is_locked: bool,
 ) -> Result<BatchOutcome, Fault> {
     if batch.has_statements() {
-        let requests = &batch.requests;
-        return session
-            .append_with_statements(rows, requests, before, is_locked, batch.lock_timeout())
-            .await;
+        let (requests, timeout) = (&batch.requests, batch.lock_timeout());
+        let appended = session.append_with_statements(rows, requests, before, is_locked, timeout);
+        return Box::pin(appended).await;
     }
     if !rows.is_empty() && !session.append(rows, before).await? {
         return Ok(BatchOutcome::Overtaken);
@@ -169,5 +169,5 @@ pub(super) async fn lookup(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    session.commands(ids).await
+    Box::pin(session.commands(ids)).await
 }
