@@ -53,7 +53,7 @@ impl Prepared {
     pub fn new(mut append: Append) -> Result<Self, AppendError> {
         let boundaries = take(&mut append.boundaries);
         let states = take(&mut append.states);
-        let prepared = Self {
+        let mut prepared = Self {
             command: append.command,
             has_given_id: append.has_given_id,
             is_recorded: false,
@@ -66,18 +66,15 @@ impl Prepared {
             writes: append.writes.take(),
             boundaries,
             states,
-            events: Vec::new(),
+            events: Vec::with_capacity(append.events.len()),
         };
         let time = append.time;
-        let events = append.record(Position::START, time).map(|event| {
+        for event in append.record(Position::START, time) {
             let has_several_tags = event.data.tags.iter().nth(1).is_some();
             let all_tags = has_several_tags.then(|| tags_json(&event.data.tags));
-            Ok((event, all_tags.transpose()?))
-        });
-        Ok(Self {
-            events: events.collect::<Result<_, AppendError>>()?,
-            ..prepared
-        })
+            prepared.events.push((event, all_tags.transpose()?));
+        }
+        Ok(prepared)
     }
 
     /// Gives the events the positions after `head`, and their time: that of the append, or the time of

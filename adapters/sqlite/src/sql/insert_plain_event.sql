@@ -1,6 +1,5 @@
 -- An event of a command that began its conversation, with one tag or none and without custom metadata.
 INSERT INTO events (
-    position, id, type, version, all_tags, time, actor, command, correlation, causation, payload, tag,
-    fingerprint
+    id, type, version, all_tags, time, actor, command, correlation, causation, payload, tag, fingerprint
 )
-VALUES (?1, ?2, ?3, ?4, '', ?5, ?6, ?7, x'', x'', ?8, ?9, ?10)
+VALUES (?1, ?2, ?3, '', ?4, ?5, ?6, x'', x'', ?7, ?8, ?9)

@@ -195,14 +195,13 @@ impl AppendTask {
             let id = meta.id.as_uuid();
             let command_id = &command.as_bytes()[..];
             let time = meta.time.as_microsecond();
-            if all_tags.is_none()
+            let inserted = if all_tags.is_none()
                 && metadata.is_none()
                 && meta.correlation == command
                 && meta.causation == command
             {
                 // Fewer values to bind, which saves a twelfth of its instructions.
-                log.insert_plain_event.execute(params![
-                    position,
+                log.insert_plain_event.insert(params![
                     &id.as_bytes()[..],
                     data.event_type.as_str(),
                     data.version,
@@ -212,7 +211,7 @@ impl AppendTask {
                     data.payload,
                     tags.next(),
                     fingerprint,
-                ])?;
+                ])?
             } else {
                 let unlike_command = |id: Uuid| {
                     if id == command {
@@ -221,8 +220,7 @@ impl AppendTask {
                         id.as_bytes().to_vec()
                     }
                 };
-                log.insert_event.execute(params![
-                    position,
+                log.insert_event.insert(params![
                     &id.as_bytes()[..],
                     data.event_type.as_str(),
                     data.version,
@@ -236,7 +234,13 @@ impl AppendTask {
                     tags.next(),
                     fingerprint,
                     metadata,
-                ])?;
+                ])?
+            };
+            if inserted != position {
+                return Err(Fault::corrupt(format!(
+                    "the event after position {} was stored at {inserted}",
+                    position - 1
+                )));
             }
             for tag in tags {
                 log.insert_tag.execute((tag, position))?;

@@ -162,11 +162,19 @@ impl<'t> LazyStatement<'t> {
     }
 
     pub(crate) fn execute(&mut self, params: impl Params) -> rusqlite::Result<usize> {
-        let statement = match &mut self.taken {
-            Some(taken) => taken,
-            none => none.insert(self.conn.prepare_cached(self.sql)?),
-        };
-        statement.execute(params)
+        self.statement()?.execute(params)
+    }
+
+    /// Inserts a row, and returns its number.
+    pub(crate) fn insert(&mut self, params: impl Params) -> rusqlite::Result<i64> {
+        self.statement()?.insert(params)
+    }
+
+    fn statement(&mut self) -> rusqlite::Result<&mut CachedStatement<'t>> {
+        match &mut self.taken {
+            Some(taken) => Ok(taken),
+            none => Ok(none.insert(self.conn.prepare_cached(self.sql)?)),
+        }
     }
 }
 

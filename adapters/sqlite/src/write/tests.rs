@@ -2,6 +2,7 @@ mod answers;
 mod blocks;
 mod inline;
 mod leases;
+mod positions;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
