@@ -3,6 +3,7 @@
 
 mod leases;
 mod rough;
+mod tails;
 
 use cqrs_conformance::StoreFixture as _;
 use cqrs_core::store::{
@@ -10,7 +11,7 @@ use cqrs_core::store::{
     ReadRange, Tag, Tags,
 };
 use cqrs_core::{CommandId, Position, Timestamp};
-use cqrs_postgres::Postgres;
+use cqrs_postgres::{Options, Postgres};
 use futures_util::future::join_all;
 use tokio::join;
 use tokio_postgres::Client;
@@ -27,7 +28,11 @@ struct Processes {
 
 impl Processes {
     async fn start(test: &str) -> Option<Self> {
-        let schema = Schema::fresh(test, Postgres::options())?;
+        Self::with(test, Postgres::options()).await
+    }
+
+    async fn with(test: &str, options: Options) -> Option<Self> {
+        let schema = Schema::fresh(test, options)?;
         let processes = Self {
             client: schema.client().await,
             here: schema.open().await,

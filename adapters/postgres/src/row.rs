@@ -100,7 +100,15 @@ impl EventTypes {
     const MAX_SHARED_TYPES: usize = 32;
 
     pub(crate) fn get(&mut self, row: &Row, column: usize) -> Result<EventType, Fault> {
-        let name: RawColumn<'_> = row.try_get(column)?;
+        self.shared(row.try_get(column)?)
+    }
+
+    /// The type with this text.
+    pub(crate) fn named(&mut self, name: &str) -> Result<EventType, Fault> {
+        self.shared(RawColumn(name.as_bytes()))
+    }
+
+    fn shared(&mut self, name: RawColumn<'_>) -> Result<EventType, Fault> {
         let mut known = self.0.iter();
         if let Some(known) = known.find(|it| it.as_str().as_bytes() == name.0) {
             return Ok(known.clone());

@@ -1,5 +1,6 @@
 use cqrs_conformance::StoreFixture;
-use cqrs_core::store::EventLog;
+use cqrs_core::Position;
+use cqrs_core::store::{AppendError, EventLog, EventQuery, Tag};
 use cqrs_postgres::Options;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -27,6 +28,7 @@ const LATER: &[&str] = &[
     include_str!("../../../adapters/postgres/src/sql/migrations/0016_skipped_keys.sql"),
     include_str!("../../../adapters/postgres/src/sql/migrations/0017_command_metadata.sql"),
     include_str!("../../../adapters/postgres/src/sql/migrations/0018_head_check.sql"),
+    include_str!("../../../adapters/postgres/src/sql/migrations/0019_hashed_tags.sql"),
 ];
 
 /// The version of the current layout.
@@ -40,6 +42,12 @@ const LAST_WITHOUT_METADATA: usize = 16;
 
 /// Statements of a program of that version.
 const WITHOUT_METADATA: &str = include_str!("postgres-16.sql");
+
+/// The last version in which `append_at_end` is not given the types of the events.
+const LAST_WITHOUT_TYPES: usize = 18;
+
+/// A statement of a program of that version.
+const WITHOUT_TYPES: &str = include_str!("postgres-18.sql");
 
 /// The append of the first version, without its states.
 const OLD_APPEND: &str = include_str!("postgres-1-append.sql");
@@ -186,6 +194,46 @@ async fn a_program_from_before_custom_metadata_goes_on() {
     let shown: Vec<Option<String>> = rows.iter().map(|row| row.get(0)).collect();
     let tenant = |name: &str| Some(format!(r#"{{"tenant":"{name}"}}"#));
     assert_eq!(shown, [tenant("acme"), None, tenant("other")]);
+}
+
+/// While the older one is running, both write at the end of the log, and find what the other one has written.
+#[tokio::test]
+async fn a_program_with_the_earlier_append_at_end_goes_on() {
+    let name = "a_program_with_the_earlier_append_at_end_goes_on";
+    let Some(schema) = Schema::fresh(name, Options::default()) else {
+        return;
+    };
+    let old = schema.client().await;
+    create(&old, schema.name(), LAST_WITHOUT_TYPES, 100).await;
+    let named = |text: &str| text.replace("cqrs.", &format!("{}.", schema.name()));
+    let prepared = old.batch_execute(&named(WITHOUT_TYPES)).await;
+    prepared.expect("is prepared");
+
+    let store = schema.open().await;
+    store.append(noted("acme")).await.expect("is appended");
+    let mut outcomes = Vec::new();
+    for tag in ["book:1", "book:102"] {
+        let execute = format!("EXECUTE old_append_at_end (100, '{tag}')");
+        for message in old.simple_query(&execute).await.expect("is executed") {
+            if let SimpleQueryMessage::Row(row) = message {
+                outcomes.push([0, 1].map(|column| row.get(column).map(str::to_owned)));
+            }
+        }
+    }
+    let outcome = |left_out: &str| [Some(left_out.to_owned()), Some("{book:1}".to_owned())];
+    assert_eq!(outcomes, [outcome("{1}"), outcome("{}")]);
+
+    let after = Position::new(101);
+    let query = |tag: &str| EventQuery::tagged(Tag::from(tag));
+    let refused = noted("late").unless(query("book:102"), after);
+    let refused = store.append(refused).await;
+    assert!(
+        matches!(refused, Err(AppendError::Conflict { .. })),
+        "{refused:?}"
+    );
+    let written = noted("other").unless(query("book:1"), after);
+    store.append(written).await.expect("is appended");
+    assert_have_tenants(&store, &[Some("acme"), None, Some("other")]).await;
 }
 
 /// `psql` continues after an error, with the next transaction.

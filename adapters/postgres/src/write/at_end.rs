@@ -1,6 +1,7 @@
 //! Appends of several processes at the same time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::Arc;
 
 use cqrs_core::store::{AppendToken, Boundary, EventQuery, EventType, Tag, Tags};
@@ -16,7 +17,7 @@ use super::log_session::LogSession;
 use super::request::Disposition;
 use super::rows::{BatchRows, has_metadata};
 use crate::fault::{Fault, Kind};
-use crate::row::{self, Head, count, number};
+use crate::row::{self, EventTypes, Head, count, number};
 
 /// Number of batches that are written at the end of the log, wherever that is, after another process was
 /// seen to write for the first time. Perhaps it was the last time: it may have ended, or write now and then.
@@ -40,6 +41,9 @@ const FEW_CONFLICTS: u32 = 4;
 
 /// Maximum number of doublings.
 const MAX_LEASE_DOUBLINGS: u32 = 3;
+
+/// What is between two types or tags of events in an answer of `append_at_end`.
+const SEPARATOR: char = '\u{1f}';
 
 /// Whether other processes write. While none does, a statement that compares the head is faster, and can
 /// be sent behind another one.
@@ -106,16 +110,10 @@ pub(super) struct EndAppend {
     held: Vec<i64>,
     /// This process has the lease of a tag.
     has_lease: bool,
-    /// The events of other processes, between the known head and this one.
-    tail: Vec<TailEvent>,
+    /// Types and tags of the events of other processes, between the known head and this one.
+    tail: Vec<(EventType, Tags)>,
     /// The commands of other processes with given ids.
     given: Vec<CommandId>,
-}
-
-/// What later decisions need of an event of another process.
-struct TailEvent {
-    event_type: EventType,
-    tags: Tags,
 }
 
 impl EndAppend {
@@ -132,7 +130,7 @@ impl EndAppend {
     /// Gives the requests that were written their positions, and the window, which is known to be that of
     /// the log up to `known`, the events of all processes. Returns the new head.
     pub(super) fn place(
-        &self,
+        mut self,
         batch: &mut Batch,
         window: &mut ConflictWindow,
         known: Position,
@@ -140,13 +138,14 @@ impl EndAppend {
         let numbers: Vec<Option<i64>> = batch.numbers().collect();
         batch.withdraw_from(window);
         window.truncate(known);
-        for event in &self.tail {
-            window.add(event.event_type.clone(), event.tags.clone());
+        let has_tail = !self.tail.is_empty();
+        for (event_type, tags) in mem::take(&mut self.tail) {
+            window.add(event_type, tags);
         }
         if window.head() != self.before.position {
             return Err(unplaced("events are missing at the end of the log"));
         }
-        if !self.tail.is_empty() {
+        if has_tail {
             batch.times_overtaken += 1;
             batch.defer_refused(known);
         }
@@ -189,7 +188,8 @@ impl EndAppend {
         left_out.is_some_and(|left_out| !left_out.contains(&number))
     }
 
-    fn of(row: &Row, known: &Head, id: Uuid) -> Result<Self, Fault> {
+    /// `tail` is empty if the log could not be followed.
+    fn of(row: &Row, known: &Head, id: Uuid, tail: Vec<(EventType, Tags)>) -> Result<Self, Fault> {
         Ok(Self {
             id,
             before: Head {
@@ -202,30 +202,36 @@ impl EndAppend {
             left_out: row.try_get(4)?,
             held: row.try_get::<_, Option<_>>(5)?.unwrap_or_default(),
             has_lease: row.try_get::<_, Option<_>>(6)?.unwrap_or_default(),
-            tail: tail(row)?,
+            tail,
             given: given(row)?,
         })
     }
 }
 
-/// The columns with the newer events, which are NULL if there are none.
-fn tail(row: &Row) -> Result<Vec<TailEvent>, Fault> {
-    let Some(types) = row.try_get::<_, Option<Vec<&str>>>(7)? else {
-        return Ok(Vec::new());
+/// Types and tags of the newer events, which follow the position `known`. `None` if one of these texts has a
+/// [`SEPARATOR`] in it.
+fn tail(row: &Row, known: Position) -> Result<Option<Vec<(EventType, Tags)>>, Fault> {
+    let Some(joined_types) = row.try_get::<_, Option<&str>>(7)? else {
+        return Ok(Some(Vec::new()));
     };
-    let all_tags: Vec<Option<&str>> = row.try_get(8)?;
-    let first_tags: Vec<Option<&str>> = row.try_get(9)?;
-    let tags = all_tags.into_iter().zip(first_tags);
-    let events = types
-        .into_iter()
-        .zip(tags)
-        .map(|(event_type, (all_tags, tag))| {
-            Ok(TailEvent {
-                event_type: EventType::from(event_type),
-                tags: row::stored_tags(all_tags, tag)?,
-            })
-        });
-    events.collect()
+    let joined_tags: &str = row.try_get(8)?;
+    let stored: Option<Vec<&str>> = row.try_get(9)?;
+    let mut lists = stored.into_iter().flatten();
+    let [types, tags] =
+        [joined_types, joined_tags].map(|joined| joined.split(SEPARATOR).collect::<Vec<_>>());
+    let newer = row::position(row, 0)?.since(known);
+    if [&types, &tags].map(|list| list.len() as u64) != [newer; 2] {
+        return Ok(None);
+    }
+    let mut shared = EventTypes::default();
+    let events = types.into_iter().zip(tags).map(|(event_type, tag)| {
+        let list = if tag.is_empty() { lists.next() } else { None };
+        Ok((
+            shared.named(event_type)?,
+            row::stored_tags(list, Some(tag))?,
+        ))
+    });
+    Ok(Some(events.collect::<Result<_, Fault>>()?))
 }
 
 fn given(row: &Row) -> Result<Vec<CommandId>, Fault> {
@@ -254,7 +260,7 @@ pub(super) async fn append_at_end(
     let (known_position, max_tail) = (number(known.position), count(max_tail));
     let lease_millis = f64::from(requests.lease_millis());
     let (events, tags, commands) = (rows.events(), rows.tags(), rows.commands());
-    let metadata = rows.metadata()?;
+    let (types, metadata) = (rows.types(), rows.metadata()?);
     let mut params: Vec<&(dyn ToSql + Sync)> = vec![
         &known_position,
         &known.epoch,
@@ -275,6 +281,7 @@ pub(super) async fn append_at_end(
         &process,
         &requests.queueing,
         &lease_millis,
+        &types,
     ];
     let has_metadata = !requests.with_metadata.is_empty();
     if has_metadata {
@@ -283,11 +290,18 @@ pub(super) async fn append_at_end(
     // Both statements are prepared, so both are sent at once, in this order.
     let append = session.append_at_end(&params, has_metadata);
     let (appended, flushed) = join(append, session.client().flush()).await;
-    let appended = EndAppend::of(&appended?, known, append_id)?;
+    let row = appended?;
     // The rows are there, and nobody knows for how long. On another connection, the lookup by command
     // ids tells, after a commit that has waited.
-    flushed.map_err(|error| Fault::new(Kind::Lost, Fault::from(error).reason()))?;
-    Ok(appended)
+    flushed.map_err(|error| unplaced(Fault::from(error).reason()))?;
+    let returned = tail(&row, known.position)?;
+    let tail = if let Some(returned) = returned {
+        returned
+    } else {
+        let read = session.tail(known.position, row::position(&row, 0)?).await;
+        read.map_err(|fault| unplaced(fault.reason()))?
+    };
+    EndAppend::of(&row, known, append_id, tail)
 }
 
 /// The parameters about requests, which are numbered from 1.
@@ -395,10 +409,7 @@ mod tests {
     use super::*;
 
     fn appended(tail: usize) -> EndAppend {
-        let event = || TailEvent {
-            event_type: EventType::new("a"),
-            tags: Tags::default(),
-        };
+        let event = || (EventType::new("a"), Tags::default());
         EndAppend {
             id: Uuid::nil(),
             before: Head {

@@ -265,7 +265,7 @@ impl Engine {
         let appended = append_at_end(session, &batch, &known, id, max_tail, self.process).await;
         let (after, written) = match appended {
             Ok(append) if append.is_followed() => {
-                match self.end.on_end_append(&append, &mut batch) {
+                match self.end.on_end_append(append, &mut batch) {
                     Ok(after) => (after, Ok(true)),
                     Err(fault) => (known, Err(fault)),
                 }

@@ -163,10 +163,10 @@ impl LogEnd {
     /// the window, and returns the new head.
     pub(super) fn on_end_append(
         &mut self,
-        append: &EndAppend,
+        append: EndAppend,
         batch: &mut Batch,
     ) -> Result<Head, Fault> {
-        self.contention.on_append(append);
+        self.contention.on_append(&append);
         self.resent.extend(append.resent());
         let after = append.place(batch, &mut self.window, self.head.position)?;
         // The waiting commit came after all of it, even if nothing was written.

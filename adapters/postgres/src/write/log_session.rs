@@ -101,7 +101,7 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
     }
 
     /// Types and tags of the events in `(after, up_to]`, in order.
-    async fn tail(
+    pub(super) async fn tail(
         &self,
         after: Position,
         up_to: Position,

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use cqrs_core::store::{Appended, EventType, Recorded, StateWrite, Tag};
 use cqrs_kit::prepared::Prepared;
@@ -200,6 +200,15 @@ impl<'b> BatchRows<'b> {
     pub(super) fn events(&self) -> RowArray<EventRow<'b>> {
         let appends = self.appends.iter();
         RowArray(appends.flat_map(|(append, _)| event_rows(append)).collect())
+    }
+
+    /// Each type of the events once.
+    pub(super) fn types(&self) -> Vec<&'b str> {
+        let events = self.appends.iter().flat_map(|(append, _)| &append.events);
+        let types: BTreeSet<&str> = events
+            .map(|(event, _)| event.data.event_type.as_str())
+            .collect();
+        types.into_iter().collect()
     }
 
     /// Rows of the table `event_tags`: the tags that events have besides the first one.
