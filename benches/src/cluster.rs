@@ -32,6 +32,7 @@ fn standby(args: &Args, report: &mut Report) -> Result<()> {
             commands: if args.quick { commands / 10 } else { commands },
             aggregates: if args.quick { 400 } else { 1_000 },
             callers,
+            first: 0,
         };
         let mut measured = [false, true].map(|_| Contenders::default());
         for _ in 0..RUNS {

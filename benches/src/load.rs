@@ -8,6 +8,8 @@ pub struct Load {
     pub commands: u32,
     pub aggregates: u32,
     pub callers: u32,
+    /// The number of the first aggregate.
+    pub first: u32,
 }
 
 impl Load {
@@ -15,7 +17,8 @@ impl Load {
     /// conflict, and all aggregates get the same number of events.
     pub fn numbers_of(self, caller: u32) -> impl Iterator<Item = u32> {
         let numbers = (0..self.commands).map(move |command| command % self.aggregates);
-        numbers.filter(move |number| number % self.callers == caller)
+        let own = numbers.filter(move |number| number % self.callers == caller);
+        own.map(move |number| self.first + number)
     }
 
     pub fn ids_of(self, caller: u32) -> impl Iterator<Item = String> {
@@ -108,6 +111,7 @@ mod tests {
             commands: 500,
             aggregates: 100,
             callers: 16,
+            first: 0,
         };
         let mut seen = vec![0; 100];
         for caller in 0..16 {

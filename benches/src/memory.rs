@@ -29,6 +29,7 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
             commands: aggregates * depth,
             aggregates,
             callers: 1,
+            first: 0,
         };
         let rounds = DEPTHS[1] / depth;
         let [mut ours, mut theirs, mut quiet] = std::array::from_fn(|_| Measured::default());

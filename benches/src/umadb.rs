@@ -31,6 +31,7 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
             commands,
             aggregates: 1_000,
             callers,
+            first: 0,
         };
         let [mut ours, mut appends] = std::array::from_fn(|_| Measured::default());
         for _ in 0..RUNS {

@@ -36,6 +36,7 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
             commands: if args.quick { commands / 10 } else { commands },
             aggregates: if args.quick { 400 } else { 1_000 },
             callers,
+            first: 0,
         };
         let mut measured = [Contenders::default(), Contenders::default()];
         for _ in 0..RUNS {

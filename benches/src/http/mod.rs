@@ -45,6 +45,7 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
             commands: if args.quick { commands / 10 } else { commands },
             aggregates: if args.quick { 400 } else { 1_000 },
             callers,
+            first: 0,
         };
         let [mut inside, mut served, mut bare] = [(); 3].map(|()| Measured::default());
         let mut memory = Runs::default();

@@ -74,6 +74,7 @@ fn spread(stage: &Stage, report: &mut Report, said: &dyn Fn(&str)) -> Result<f64
             commands: if stage.quick { commands / 10 } else { commands },
             aggregates: if stage.quick { 400 } else { 1_000 },
             callers,
+            first: 0,
         };
         most = spread::run(load, stage, report)?;
     }
@@ -119,8 +120,9 @@ fn notes(version: &str, report: &mut Report) {
     report.note(
         "decisions about two aggregates: an event with two tags, a boundary of two; 1 000 courses \
          and as many students, in changing pairs; callers share none. The long log was written \
-         through the store, ten events to each course and student; the thousand that commands go \
-         to are among them. First commands: a process that has no states in memory yet. Warm: the \
-         same commands again, in the same process. replay: that log; the query's rows are looked at and not decoded.",
+         through the store, ten events to each course and student; the thousand that the commands \
+         of a run go to are among them, and have no events of an earlier run. First commands: a process that has no states in memory yet. Warm: the \
+         same commands again, in the same process. replay: that log; of each row of the query, \
+         position and payload are looked at and nothing is kept.",
     );
 }

@@ -22,6 +22,7 @@ pub fn run(
         commands: if quick { 2_000 } else { 20_000 },
         aggregates: 1_000,
         callers: 64,
+        first: 0,
     };
     let [mut ours, mut tx, mut writes, mut ten, mut many] =
         std::array::from_fn(|_| Measured::default());

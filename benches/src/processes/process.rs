@@ -100,6 +100,7 @@ impl Task {
             commands: self.accounts,
             aggregates: self.accounts,
             callers: self.callers,
+            first: 0,
         };
         load.ids_of(caller)
             .map(|id| format!("{}-{id}", self.name))

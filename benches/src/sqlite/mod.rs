@@ -35,6 +35,7 @@ pub fn run(args: &Args, report: &mut Report) -> Result<()> {
             commands,
             aggregates: 1_000,
             callers,
+            first: 0,
         };
         let [mut ours, mut own, mut shared, mut queued] =
             std::array::from_fn(|_| Measured::default());
