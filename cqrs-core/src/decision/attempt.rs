@@ -87,13 +87,8 @@ impl Decisions {
             span: &span,
         };
         // Boxed, so that the future of the call is small.
-        let decided = Box::pin(self.decide(&call));
-        // A log that answers at once does not ask for how long a command has waited for it.
-        let outcome = if self.offers.immediate {
-            trace::within!(span.clone(), decided)
-        } else {
-            trace::within!(span.clone(), sent_now(decided))
-        };
+        let decided = sent_now(Box::pin(self.decide(&call)));
+        let outcome = trace::within!(span.clone(), decided);
         if let (Some(reserved), Ok(Some(_))) = (reserved, &outcome) {
             reserved.keep();
         }

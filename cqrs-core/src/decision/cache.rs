@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
-use super::entries::{Entries, KeptSize};
+use super::entries::Entries;
 use super::load::{FoldedState, Load};
 use super::pending::{AppendStatus, Pending};
 use crate::error::Failure;
@@ -42,8 +42,6 @@ pub struct StateCacheHealth {
 pub(super) struct StateSlot {
     /// `None` while a decision has the state, and after a decision that left it dirty.
     cached: Option<FoldedState>,
-    /// How the entries have last kept a state here.
-    pub(super) kept: Option<KeptSize>,
     /// An append in flight whose events were in a state that was dropped. The next decision waits
     /// for it before it reads the log; otherwise it would miss these events and conflict with them.
     awaited: Option<Pending>,
@@ -123,7 +121,7 @@ impl StateCache {
         store: &'a dyn EventLog,
         limit: Duration,
     ) -> Option<BoxFuture<'a, Result<(), Failure>>> {
-        let taken = self.entries().take_turn(&mut load.key, handler);
+        let taken = self.entries().take_turn(&load.key, handler);
         let awaited = match taken {
             // `?` returns here, without a future, if no append has to be awaited.
             Ok(slot) => Ok(self.take(load, slot, store)?),
@@ -210,7 +208,7 @@ impl StateCache {
         // Outside of the entries' lock, since it may run the user's `Serialize`.
         let bytes = size.bytes(|| value.size());
         slot.suspended_for = slot.suspended_for.saturating_sub(1);
-        if self.entries().keep(&load.key, &mut slot, bytes) {
+        if self.entries().keep(&load.key, &slot, bytes) {
             let unread = FoldedState::unread(load.aggregate);
             slot.cached = Some(mem::replace(&mut load.state, unread));
         } else {

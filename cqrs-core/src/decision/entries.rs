@@ -19,18 +19,9 @@ pub(super) struct Entries {
     /// Number of entries in `in_use` at which the unused ones are removed.
     sweep_at: usize,
     capacity: usize,
-    /// Number of entries that had to leave `recent`.
-    evictions: u64,
     /// Size of all states in `recent`.
     bytes: usize,
     max_bytes: usize,
-}
-
-/// The size with which a state was kept, and the number of evictions at that time.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct KeptSize {
-    evictions: u64,
-    bytes: usize,
 }
 
 #[derive(Default)]
@@ -59,7 +50,6 @@ impl Entries {
                 0 => DEFAULT_ENTRIES,
                 capacity => capacity,
             },
-            evictions: 0,
             bytes: 0,
             max_bytes,
         }
@@ -69,14 +59,13 @@ impl Entries {
         self.bytes
     }
 
-    /// Takes the aggregate's turn, or returns the lock to wait for. The key shares the tags of the entry.
+    /// Takes the aggregate's turn, or returns the lock to wait for.
     pub(super) fn take_turn(
         &mut self,
-        key: &mut AggregateKey,
+        key: &AggregateKey,
         handler: &'static str,
     ) -> Result<SlotGuard, Arc<AsyncMutex<StateSlot>>> {
-        if let Some((known, entry)) = self.recent.get_key_value_mut(&*key) {
-            key.tags.share(&known.tags);
+        if let Some(entry) = self.recent.get_mut(key) {
             return entry.take_turn(handler);
         }
         let mut entry = self.in_use.remove(key).unwrap_or_default();
@@ -100,12 +89,7 @@ impl Entries {
 
     /// Makes room for a state that returns to its slot, by dropping the least recently used ones.
     /// Returns whether there is room for it.
-    pub(super) fn keep(&mut self, key: &AggregateKey, slot: &mut SlotGuard, bytes: usize) -> bool {
-        let evictions = self.evictions;
-        // No entry has left since, so this one is still there, and counted with this size.
-        if slot.kept == Some(KeptSize { evictions, bytes }) {
-            return true;
-        }
+    pub(super) fn keep(&mut self, key: &AggregateKey, slot: &SlotGuard, bytes: usize) -> bool {
         // The check saves hashing the key, since the map is almost always empty.
         if !self.in_use.is_empty()
             && let Some(entry) = self.in_use.remove(key)
@@ -122,12 +106,7 @@ impl Entries {
             self.drop_oldest();
         }
         // The entry was used last, so it is still there unless all entries were dropped.
-        let is_kept = !self.recent.is_empty();
-        slot.kept = is_kept.then_some(KeptSize {
-            evictions: self.evictions,
-            bytes,
-        });
-        is_kept
+        !self.recent.is_empty()
     }
 
     fn entry(&mut self, key: &AggregateKey) -> Option<&mut Entry> {
@@ -141,7 +120,6 @@ impl Entries {
         let Some((key, mut entry)) = self.recent.pop_lru() else {
             return;
         };
-        self.evictions += 1;
         self.bytes -= entry.bytes;
         if !entry.is_in_use() {
             return;

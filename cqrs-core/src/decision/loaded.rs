@@ -39,8 +39,6 @@ pub(super) struct Offers {
     states: bool,
     /// Whether an append may follow one in flight.
     pipelining: bool,
-    /// Whether the log answers when it is first asked.
-    pub(super) immediate: bool,
     /// Whether an append may have boundaries at several positions.
     several_boundaries: bool,
     /// Whether the log may refuse decisions in advance.
@@ -53,9 +51,7 @@ impl From<Capabilities<'_>> for Offers {
     fn from(capabilities: Capabilities<'_>) -> Self {
         Self {
             states: capabilities.states.is_some(),
-            // Nothing is in flight on a log that answers at once.
-            pipelining: capabilities.pipelining && !capabilities.immediate,
-            immediate: capabilities.immediate,
+            pipelining: capabilities.pipelining,
             several_boundaries: capabilities.several_boundaries,
             admission: capabilities.admission.is_some(),
             limits: capabilities.limits,

@@ -1,10 +1,6 @@
 /// A small state may grow by this many bytes before it is measured again.
 const REMEASURE_SLACK: usize = 256;
 
-/// The size of events is added in steps of this many bytes, so that the size of a state, which the cache counts, rarely
-/// changes.
-const STEP: usize = 256;
-
 /// The approximate size of a state in memory.
 ///
 /// Measuring a state takes as long as writing it as JSON. Therefore it is measured once, and again
@@ -29,8 +25,7 @@ impl SizeEstimate {
             self.measured = measure().max(1);
             self.since = 0;
         }
-        let since = self.since.checked_next_multiple_of(STEP);
-        self.measured.saturating_add(since.unwrap_or(self.since))
+        self.measured.saturating_add(self.since)
     }
 }
 
@@ -50,10 +45,8 @@ mod tests {
         };
         assert_eq!((size.bytes(measure), measured.get()), (1_000, 1));
         size.add(700);
-        assert_eq!((size.bytes(measure), measured.get()), (1_768, 1));
-        size.add(50);
-        assert_eq!((size.bytes(measure), measured.get()), (1_768, 1));
-        size.add(50);
+        assert_eq!((size.bytes(measure), measured.get()), (1_700, 1));
+        size.add(100);
         assert_eq!((size.bytes(measure), measured.get()), (1_000, 2));
         assert_eq!((size.bytes(measure), measured.get()), (1_000, 2));
     }

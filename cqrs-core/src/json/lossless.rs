@@ -5,9 +5,8 @@ use serde::ser::{
     Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
-use serde_json::{Error, Value};
 
-use super::path::{MapKey, Path};
+use super::path::Path;
 use super::{Loss, Lost};
 
 /// Findings while a value was written.
@@ -20,10 +19,10 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// A serializer that writes JSON and reports its findings here.
-    pub(super) fn serializer<'a>(&'a self, json: &'a mut Vec<u8>) -> Lossless<'a> {
+    /// A serializer that writes with `inner` and reports its findings here.
+    pub(super) fn serializer<S: Serializer>(&self, inner: S) -> Lossless<'_, S> {
         Lossless {
-            json,
+            inner,
             path: &Path::ROOT,
             is_some: false,
             report: self,
@@ -60,60 +59,89 @@ impl Report {
     }
 }
 
-/// Writes the same JSON as `serde_json`, and reports the values that JSON represents as `null`. Without
+/// Writes with another serializer, and reports the values that JSON represents as `null`. Without
 /// anything to report, it allocates nothing.
-///
-/// Texts, numbers and the keys of maps are left to `serde_json`. The names of fields, which are most of the
-/// text of a message, are written here: they take half of the time that `serde_json` needs for them.
-pub(super) struct Lossless<'a> {
-    json: &'a mut Vec<u8>,
+pub(super) struct Lossless<'a, S> {
+    inner: S,
     path: &'a Path<'a>,
     /// Whether the value is in a `Some`, so that it must not be written as `null`.
     is_some: bool,
     report: &'a Report,
 }
 
-/// A sequence, map or struct that is being written.
-pub(super) struct Compound<'a> {
-    json: &'a mut Vec<u8>,
+/// A value for the inner serializer. Wraps the serializer that it is written with in a
+/// [`Lossless`].
+struct NestedValue<'a, T: ?Sized> {
+    inner: &'a T,
+    path: Path<'a>,
+    is_some: bool,
+    report: &'a Report,
+}
+
+impl<'a, T: ?Sized> NestedValue<'a, T> {
+    /// An item, a field or the like, at a path of its own.
+    #[inline]
+    fn member(inner: &'a T, path: Path<'a>, report: &'a Report) -> Self {
+        Self {
+            inner,
+            path,
+            is_some: false,
+            report,
+        }
+    }
+}
+
+impl<T: Serialize + ?Sized> Serialize for NestedValue<'_, T> {
+    #[inline]
+    fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
+        let written = self.inner.serialize(Lossless {
+            inner,
+            path: &self.path,
+            is_some: self.is_some,
+            report: self.report,
+        });
+        if written.is_err() {
+            self.report.fail(&self.path);
+        }
+        written
+    }
+}
+
+/// A sequence, map or struct of the inner serializer.
+pub(super) struct Compound<'a, C> {
+    inner: C,
     path: Path<'a>,
     report: &'a Report,
-    /// Number of the items so far.
-    items: usize,
-    /// What ends it.
-    end: &'static str,
+    /// Index of the next item.
+    next: usize,
     /// The next value's key, if it was written separately.
     key: String,
 }
 
-/// The names of structs by which `serde_json` passes its own JSON on, as the text of their only field.
-const VERBATIM: &str = "$serde_json::private::";
-
-impl<'a> Lossless<'a> {
+impl<'a, S: Serializer> Lossless<'a, S> {
     #[inline]
-    fn compound(self, path: Path<'a>, start: &str, end: &'static str) -> Compound<'a> {
-        self.json.extend_from_slice(start.as_bytes());
+    fn compound<C>(path: Path<'a>, report: &'a Report, inner: C) -> Compound<'a, C> {
         Compound {
-            json: self.json,
+            inner,
             path,
-            report: self.report,
-            items: 0,
-            end,
+            report,
+            next: 0,
             key: String::new(),
         }
     }
 
-    /// As [`compound`](Self::compound), within an object that has the variant's name.
-    fn variant(
-        self,
-        variant: &'static str,
-        start: &str,
-        end: &'static str,
-    ) -> Result<Compound<'a>, Error> {
-        self.json.push(b'{');
-        write_name(self.json, variant)?;
-        let path = self.path.name(variant);
-        Ok(self.compound(path, start, end))
+    /// The inner value of a `Some` or of a newtype.
+    #[inline]
+    fn inside<'v, T: ?Sized>(&self, value: &'v T, is_some: bool) -> NestedValue<'v, T>
+    where
+        'a: 'v,
+    {
+        NestedValue {
+            inner: value,
+            path: *self.path,
+            is_some,
+            report: self.report,
+        }
     }
 
     #[inline]
@@ -129,86 +157,42 @@ impl<'a> Lossless<'a> {
     }
 
     #[inline]
-    fn null(self) {
+    fn null(&self) {
         if self.is_some {
             self.report.lose(self.path, Lost::EmptySome);
         }
-        self.json.extend_from_slice(b"null");
     }
-}
-
-/// The bytes that JSON has as they are.
-const PLAIN: [bool; 256] = {
-    let mut plain = [true; 256];
-    let mut control = 0;
-    while control < b' ' {
-        plain[control as usize] = false;
-        control += 1;
-    }
-    plain[b'"' as usize] = false;
-    plain[b'\\' as usize] = false;
-    plain
-};
-
-/// Writes the name of a field or of a variant, and a colon.
-#[inline]
-fn write_name(json: &mut Vec<u8>, name: &'static str) -> Result<(), Error> {
-    // All bytes, since a loop that may end early takes longer.
-    if !name
-        .bytes()
-        .fold(true, |all, byte| all & PLAIN[usize::from(byte)])
-    {
-        serde_json::to_writer(&mut *json, name)?;
-        json.push(b':');
-        return Ok(());
-    }
-    json.reserve(name.len() + 3);
-    json.push(b'"');
-    json.extend_from_slice(name.as_bytes());
-    json.extend_from_slice(b"\":");
-    Ok(())
-}
-
-/// Writes an item, a field or the like, at a path of its own.
-#[inline]
-fn write_member<T: Serialize + ?Sized>(
-    value: &T,
-    json: &mut Vec<u8>,
-    path: &Path<'_>,
-    report: &Report,
-) -> Result<(), Error> {
-    let writer = Lossless {
-        json,
-        path,
-        is_some: false,
-        report,
-    };
-    let written = value.serialize(writer);
-    if written.is_err() {
-        report.fail(path);
-    }
-    written
 }
 
 macro_rules! forward {
     ($($method:ident: $ty:ty)*) => {$(
         #[inline]
-        fn $method(self, value: $ty) -> Result<(), Error> {
-            serde_json::Serializer::new(self.json).$method(value)
+        fn $method(self, value: $ty) -> Result<S::Ok, S::Error> {
+            self.inner.$method(value)
         }
     )*};
 }
 
-impl<'a> Serializer for Lossless<'a> {
-    type Ok = ();
-    type Error = Error;
-    type SerializeSeq = Compound<'a>;
-    type SerializeTuple = Compound<'a>;
-    type SerializeTupleStruct = Compound<'a>;
-    type SerializeTupleVariant = Compound<'a>;
-    type SerializeMap = Compound<'a>;
-    type SerializeStruct = Compound<'a>;
-    type SerializeStructVariant = Compound<'a>;
+macro_rules! compounds {
+    ($($method:ident($($arg:ident: $ty:ty),+) -> $of:ident;)*) => {$(
+        #[inline]
+        fn $method(self, $($arg: $ty),+) -> Result<Self::$of, S::Error> {
+            let inner = self.inner.$method($($arg),+)?;
+            Ok(Self::compound(*self.path, self.report, inner))
+        }
+    )*};
+}
+
+impl<'a, S: Serializer> Serializer for Lossless<'a, S> {
+    type Ok = S::Ok;
+    type Error = S::Error;
+    type SerializeSeq = Compound<'a, S::SerializeSeq>;
+    type SerializeTuple = Compound<'a, S::SerializeTuple>;
+    type SerializeTupleStruct = Compound<'a, S::SerializeTupleStruct>;
+    type SerializeTupleVariant = Compound<'a, S::SerializeTupleVariant>;
+    type SerializeMap = Compound<'a, S::SerializeMap>;
+    type SerializeStruct = Compound<'a, S::SerializeStruct>;
+    type SerializeStructVariant = Compound<'a, S::SerializeStructVariant>;
 
     forward! {
         serialize_bool: bool
@@ -228,191 +212,139 @@ impl<'a> Serializer for Lossless<'a> {
     }
 
     #[inline]
-    fn serialize_f32(self, value: f32) -> Result<(), Error> {
+    fn serialize_f32(self, value: f32) -> Result<S::Ok, S::Error> {
         self.float(value.into());
-        serde_json::Serializer::new(self.json).serialize_f32(value)
+        self.inner.serialize_f32(value)
     }
 
     #[inline]
-    fn serialize_f64(self, value: f64) -> Result<(), Error> {
+    fn serialize_f64(self, value: f64) -> Result<S::Ok, S::Error> {
         self.float(value);
-        serde_json::Serializer::new(self.json).serialize_f64(value)
+        self.inner.serialize_f64(value)
     }
 
     #[inline]
-    fn serialize_none(self) -> Result<(), Error> {
+    fn serialize_none(self) -> Result<S::Ok, S::Error> {
         self.null();
-        Ok(())
+        self.inner.serialize_none()
     }
 
     #[inline]
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Error> {
-        value.serialize(Self {
-            is_some: true,
-            ..self
-        })
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        let value = self.inside(value, true);
+        self.inner.serialize_some(&value)
     }
 
     #[inline]
-    fn serialize_unit(self) -> Result<(), Error> {
+    fn serialize_unit(self) -> Result<S::Ok, S::Error> {
         self.null();
-        Ok(())
+        self.inner.serialize_unit()
     }
 
     #[inline]
-    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Error> {
+    fn serialize_unit_struct(self, name: &'static str) -> Result<S::Ok, S::Error> {
+        self.null();
         let is_unit = self.path.is_root() && !self.is_some;
         self.report.is_unit.set(is_unit);
-        self.null();
-        Ok(())
+        self.inner.serialize_unit_struct(name)
     }
 
     #[inline]
     fn serialize_unit_variant(
         self,
-        _: &'static str,
-        _: u32,
+        name: &'static str,
+        index: u32,
         variant: &'static str,
-    ) -> Result<(), Error> {
-        self.serialize_str(variant)
+    ) -> Result<S::Ok, S::Error> {
+        self.inner.serialize_unit_variant(name, index, variant)
     }
 
     #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        name: &'static str,
         value: &T,
-    ) -> Result<(), Error> {
-        value.serialize(self)
+    ) -> Result<S::Ok, S::Error> {
+        let value = self.inside(value, self.is_some);
+        self.inner.serialize_newtype_struct(name, &value)
     }
 
     #[inline]
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
-        _: u32,
+        name: &'static str,
+        index: u32,
         variant: &'static str,
         value: &T,
-    ) -> Result<(), Error> {
-        let Compound {
-            json,
-            path,
-            report,
-            end,
-            ..
-        } = self.variant(variant, "", "}")?;
-        write_member(value, json, &path, report)?;
-        json.extend_from_slice(end.as_bytes());
-        Ok(())
+    ) -> Result<S::Ok, S::Error> {
+        let value = NestedValue::member(value, self.path.name(variant), self.report);
+        self.inner
+            .serialize_newtype_variant(name, index, variant, &value)
     }
 
-    #[inline]
-    fn serialize_seq(self, _: Option<usize>) -> Result<Compound<'a>, Error> {
-        let path = *self.path;
-        Ok(self.compound(path, "[", "]"))
-    }
-
-    #[inline]
-    fn serialize_tuple(self, len: usize) -> Result<Compound<'a>, Error> {
-        self.serialize_seq(Some(len))
-    }
-
-    #[inline]
-    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Compound<'a>, Error> {
-        self.serialize_seq(Some(len))
+    compounds! {
+        serialize_seq(len: Option<usize>) -> SerializeSeq;
+        serialize_tuple(len: usize) -> SerializeTuple;
+        serialize_tuple_struct(name: &'static str, len: usize) -> SerializeTupleStruct;
+        serialize_map(len: Option<usize>) -> SerializeMap;
+        serialize_struct(name: &'static str, len: usize) -> SerializeStruct;
     }
 
     #[inline]
     fn serialize_tuple_variant(
         self,
-        _: &'static str,
-        _: u32,
+        name: &'static str,
+        index: u32,
         variant: &'static str,
-        _: usize,
-    ) -> Result<Compound<'a>, Error> {
-        self.variant(variant, "[", "]}")
-    }
-
-    #[inline]
-    fn serialize_map(self, _: Option<usize>) -> Result<Compound<'a>, Error> {
-        let path = *self.path;
-        Ok(self.compound(path, "{", "}"))
-    }
-
-    #[inline]
-    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Compound<'a>, Error> {
-        let path = *self.path;
-        if name.starts_with(VERBATIM) {
-            return Ok(self.compound(path, "", ""));
-        }
-        Ok(self.compound(path, "{", "}"))
+        len: usize,
+    ) -> Result<Self::SerializeTupleVariant, S::Error> {
+        let inner = self
+            .inner
+            .serialize_tuple_variant(name, index, variant, len)?;
+        Ok(Self::compound(self.path.name(variant), self.report, inner))
     }
 
     #[inline]
     fn serialize_struct_variant(
         self,
-        _: &'static str,
-        _: u32,
+        name: &'static str,
+        index: u32,
         variant: &'static str,
-        _: usize,
-    ) -> Result<Compound<'a>, Error> {
-        self.variant(variant, "{", "}}")
+        len: usize,
+    ) -> Result<Self::SerializeStructVariant, S::Error> {
+        let inner = self
+            .inner
+            .serialize_struct_variant(name, index, variant, len)?;
+        Ok(Self::compound(self.path.name(variant), self.report, inner))
     }
 
     #[inline]
-    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Error> {
-        serde_json::Serializer::new(self.json).collect_str(value)
-    }
-}
-
-impl Compound<'_> {
-    /// Begins the next item.
-    #[inline]
-    fn separate(&mut self) {
-        if self.items > 0 {
-            self.json.push(b',');
-        }
-        self.items += 1;
-    }
-
-    /// Writes a key as `serde_json` does, which has rules of its own for keys that are no texts.
-    fn write_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        self.separate();
-        // The brace with which serde_json begins the map of this key takes the place of what is there.
-        let last = self.json.pop();
-        let start = self.json.len();
-        let mut writer = serde_json::Serializer::new(&mut *self.json);
-        writer.serialize_map(None)?.serialize_key(key)?;
-        if let (Some(last), Some(brace)) = (last, self.json.get_mut(start)) {
-            *brace = last;
-        }
-        self.json.push(b':');
-        Ok(())
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        self.inner.collect_str(value)
     }
 
     #[inline]
-    fn finish(self) {
-        self.json.extend_from_slice(self.end.as_bytes());
+    fn is_human_readable(&self) -> bool {
+        self.inner.is_human_readable()
     }
 }
 
 macro_rules! items {
     ($($of:ident::$method:ident)*) => {$(
-        impl $of for Compound<'_> {
-            type Ok = ();
-            type Error = Error;
+        impl<C: $of> $of for Compound<'_, C> {
+            type Ok = C::Ok;
+            type Error = C::Error;
 
             #[inline]
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-                let index = self.items;
-                self.separate();
-                write_member(value, self.json, &self.path.item(index), self.report)
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
+                let path = self.path.item(self.next);
+                self.next += 1;
+                self.inner.$method(&NestedValue::member(value, path, self.report))
             }
 
             #[inline]
-            fn end(self) -> Result<(), Error> {
-                self.finish();
-                Ok(())
+            fn end(self) -> Result<C::Ok, C::Error> {
+                self.inner.end()
             }
         }
     )*};
@@ -427,28 +359,28 @@ items! {
 
 macro_rules! fields {
     ($($of:ident)*) => {$(
-        impl $of for Compound<'_> {
-            type Ok = ();
-            type Error = Error;
+        impl<C: $of> $of for Compound<'_, C> {
+            type Ok = C::Ok;
+            type Error = C::Error;
 
             #[inline]
             fn serialize_field<T: Serialize + ?Sized>(
                 &mut self,
                 name: &'static str,
                 value: &T,
-            ) -> Result<(), Error> {
-                if self.end.is_empty() {
-                    return write_verbatim(self.json, value);
-                }
-                self.separate();
-                write_name(self.json, name)?;
-                write_member(value, self.json, &self.path.name(name), self.report)
+            ) -> Result<(), C::Error> {
+                let value = NestedValue::member(value, self.path.name(name), self.report);
+                self.inner.serialize_field(name, &value)
             }
 
             #[inline]
-            fn end(self) -> Result<(), Error> {
-                self.finish();
-                Ok(())
+            fn skip_field(&mut self, name: &'static str) -> Result<(), C::Error> {
+                self.inner.skip_field(name)
+            }
+
+            #[inline]
+            fn end(self) -> Result<C::Ok, C::Error> {
+                self.inner.end()
             }
         }
     )*};
@@ -456,42 +388,32 @@ macro_rules! fields {
 
 fields! { SerializeStruct SerializeStructVariant }
 
-/// Writes the JSON that is the text of this value.
-#[cold]
-fn write_verbatim<T: Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) -> Result<(), Error> {
-    match serde_json::to_value(value)? {
-        Value::String(text) => json.extend_from_slice(text.as_bytes()),
-        other => serde_json::to_writer(json, &other)?,
-    }
-    Ok(())
-}
+impl<C: SerializeMap> SerializeMap for Compound<'_, C> {
+    type Ok = C::Ok;
+    type Error = C::Error;
 
-impl SerializeMap for Compound<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        self.key = MapKey::text(&key);
-        self.write_key(key)
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), C::Error> {
+        self.key = super::path::MapKey::text(&key);
+        self.inner.serialize_key(key)
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        write_member(value, self.json, &self.path.key(&self.key), self.report)
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
+        let value = NestedValue::member(value, self.path.key(&self.key), self.report);
+        self.inner.serialize_value(&value)
     }
 
     #[inline]
-    fn serialize_entry<K, T>(&mut self, key: &K, value: &T) -> Result<(), Error>
+    fn serialize_entry<K, T>(&mut self, key: &K, value: &T) -> Result<(), C::Error>
     where
         K: Serialize + ?Sized,
         T: Serialize + ?Sized,
     {
-        self.write_key(key)?;
-        write_member(value, self.json, &self.path.key(&key), self.report)
+        let value = NestedValue::member(value, self.path.key(&key), self.report);
+        self.inner.serialize_entry(key, &value)
     }
 
     #[inline]
-    fn end(self) -> Result<(), Error> {
-        self.finish();
-        Ok(())
+    fn end(self) -> Result<C::Ok, C::Error> {
+        self.inner.end()
     }
 }

@@ -11,6 +11,7 @@ mod typed;
 use std::any::type_name;
 use std::collections::HashSet;
 use std::hash::Hash;
+use std::io;
 use std::str::Utf8Error;
 
 use serde::Serialize;
@@ -74,7 +75,7 @@ pub(crate) fn round_trip<T: Json>(value: &T) -> Result<(Vec<u8>, T), Unreadable>
 /// Like [`round_trip`], for a value that reads back as an `R`.
 pub(crate) fn round_trip_as<R: Json, W: Serialize>(value: &W) -> Result<(Vec<u8>, R), Unreadable> {
     scratch::bytes(|json| {
-        let report = write(value, json)?;
+        let report = write(value, &mut *json)?;
         if report.is_unit() {
             // A struct without fields is an object without fields, to which fields can be added.
             json.clear();
@@ -92,7 +93,7 @@ pub(crate) fn round_trip_as<R: Json, W: Serialize>(value: &W) -> Result<(Vec<u8>
 /// When the value has no JSON, or shares its JSON with another value because of a `null`.
 pub(crate) fn fingerprint<T: Json>(value: &T, text: &mut Vec<u8>) -> Result<(), Unreadable> {
     let start = text.len();
-    let losses = write(&Typed(value), text)?.into_losses();
+    let losses = write(&Typed(value), &mut *text)?.into_losses();
     if losses.is_empty() {
         return Ok(());
     }
@@ -161,9 +162,10 @@ fn read_message<T: Json>(json: &[u8]) -> Result<T, Unreadable> {
 }
 
 /// Writes a value, and reports the values that JSON represents as `null`.
-fn write<T: Serialize>(value: &T, json: &mut Vec<u8>) -> Result<Report, Unreadable> {
+fn write<T: Serialize>(value: &T, json: impl io::Write) -> Result<Report, Unreadable> {
     let report = Report::default();
-    match value.serialize(report.serializer(json)) {
+    let mut writer = serde_json::Serializer::new(json);
+    match value.serialize(report.serializer(&mut writer)) {
         Ok(()) => Ok(report),
         Err(error) => Err(Unreadable {
             field: report.into_failed(),
@@ -186,7 +188,7 @@ fn check<R: Json>(json: &[u8], losses: Vec<Loss>) -> Result<R, Unreadable> {
         // The reported loss explains the failure.
         Err(error) => return Err(losses.into_iter().next().map_or(error, Unreadable::from)),
     };
-    let kept: HashSet<_> = write(&Typed(&read), &mut Vec::new())
+    let kept: HashSet<_> = write(&Typed(&read), io::sink())
         .map(Report::into_losses)
         .into_iter()
         .flatten()

@@ -15,7 +15,6 @@ use super::{
 /// |---|---|
 /// | `states` | folds from events; `build` refuses aggregates with `storage = "state"`, snapshots are not written |
 /// | `pipelining` | lets a decision wait until the append of the one before it is answered |
-/// | `immediate` | lets other decisions follow while the log answers, and notes when the command was sent |
 /// | `several_boundaries` | brings all states of a decision to one position with another read; `build` refuses aggregates with `storage = "state"` |
 /// | `contiguous` | nothing: it does not rely on positions without gaps |
 /// | `ordered_times` | finds one of several positions for a time: reads as of a time may leave out events of that time or earlier, and include later ones |
@@ -44,9 +43,6 @@ pub struct Capabilities<'s> {
     /// An append may follow one in progress, by its [token](super::AppendToken). Otherwise, no
     /// append has a token.
     pub pipelining: bool,
-    /// The log is in this process: each of its futures is complete when it is first polled. No decision
-    /// can follow an append in progress then, and none waits for a database.
-    pub immediate: bool,
     /// An append may have several boundaries, each with its own position. Otherwise, it has at most
     /// one.
     pub several_boundaries: bool,
@@ -93,15 +89,6 @@ impl<'s> Capabilities<'s> {
     pub fn pipelining(self) -> Self {
         Self {
             pipelining: true,
-            ..self
-        }
-    }
-
-    /// Promises futures that are complete when they are first polled.
-    #[must_use]
-    pub fn immediate(self) -> Self {
-        Self {
-            immediate: true,
             ..self
         }
     }

@@ -142,7 +142,6 @@ impl EventLog for Memory {
         Capabilities::default()
             .states(self)
             .pipelining()
-            .immediate()
             .several_boundaries()
             .contiguous()
             .ordered_times()

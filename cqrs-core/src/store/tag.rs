@@ -10,11 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::scratch;
 
-thread_local! {
-    /// The last tags of this thread: those of the aggregates that were loaded are also the tags of the event.
-    static RECENT: RefCell<[Option<Tag>; 2]> = const { RefCell::new([None, None]) };
-}
-
 /// An aggregate that an event concerns, by name and id: `product:P001`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -23,90 +18,33 @@ pub struct Tag(Arc<str>);
 impl Tag {
     /// The tag of the aggregate `name` with this id.
     pub fn new(name: &str, id: impl fmt::Display) -> Self {
-        scratch::text(|text| {
-            // Writing to a `String` fails only if the id's `Display` does. Its output so far is the id then.
-            let _ = fmt::Write::write_fmt(text, format_args!("{id}"));
-            Self::recent(name, text.as_bytes()).unwrap_or_else(|| {
-                text.insert(0, ':');
-                text.insert_str(0, name);
-                Self::remembered(text)
-            })
-        })
+        Self::written(name, |text| write(text, id))
     }
 
     /// As [`new`](Self::new), but faster for integers and strings, as most ids are: half of the time
     /// that a tag takes is spent in the machinery of `fmt`.
     #[inline]
     pub(crate) fn of_id<I: fmt::Display + 'static>(name: &str, id: &I) -> Self {
-        if let Some(id) = natural(id) {
-            Self::of_natural(name, id)
-        } else if let Some(id) = (id as &dyn Any).downcast_ref::<String>() {
-            Self::of_text(name, id)
-        } else {
-            Self::new(name, id)
-        }
-    }
-
-    fn of_natural(name: &str, id: u64) -> Self {
-        let mut buffer = [0; MAX_DIGITS];
-        let digits = digits_of(id, &mut buffer);
-        Self::recent(name, digits).unwrap_or_else(|| {
-            Self::written(name, |text| {
-                text.extend(digits.iter().copied().map(char::from));
-            })
+        Self::written(name, |text| {
+            if let Some(id) = natural(id) {
+                write_digits(text, id);
+            } else if let Some(id) = (id as &dyn Any).downcast_ref::<String>() {
+                text.push_str(id);
+            } else {
+                write(text, id);
+            }
         })
     }
 
-    fn of_text(name: &str, id: &str) -> Self {
-        Self::recent(name, id.as_bytes())
-            .unwrap_or_else(|| Self::written(name, |text| text.push_str(id)))
-    }
-
+    /// The tag of the aggregate `name` with the id that is written.
+    #[inline]
     fn written(name: &str, write_id: impl FnOnce(&mut String)) -> Self {
         scratch::text(|text| {
             text.push_str(name);
             text.push(':');
             write_id(text);
-            Self::remembered(text)
+            shared(text)
         })
-    }
-
-    /// One of the last tags of this thread.
-    #[inline]
-    fn recent(name: &str, id: &[u8]) -> Option<Self> {
-        RECENT.with_borrow(|recent| {
-            let mut recent = recent.iter().flatten();
-            recent.find(|tag| tag.has_parts(name, id)).cloned()
-        })
-    }
-
-    /// A new tag, which is the last one of this thread.
-    fn remembered(text: &str) -> Self {
-        let tag = Self(text.into());
-        RECENT.with_borrow_mut(|[last, earlier]| *earlier = last.replace(tag.clone()));
-        tag
-    }
-
-    /// Takes the place of an equal tag, so that all events of an aggregate in memory share one text.
-    fn replace(&self, equal: &mut Self) {
-        RECENT.with_borrow_mut(|recent| {
-            for recent in recent.iter_mut().flatten() {
-                if Arc::ptr_eq(&recent.0, &equal.0) {
-                    *recent = self.clone();
-                }
-            }
-        });
-        *equal = self.clone();
-    }
-
-    #[inline]
-    fn has_parts(&self, name: &str, id: &[u8]) -> bool {
-        let text = self.0.as_bytes();
-        // The ids differ more often than the names.
-        text.len() == name.len() + 1 + id.len()
-            && text.ends_with(id)
-            && text[name.len()] == b':'
-            && text.starts_with(name.as_bytes())
     }
 
     /// The tag as stored.
@@ -134,6 +72,11 @@ impl Tag {
     }
 }
 
+fn write(text: &mut String, id: impl fmt::Display) {
+    // Writing to a `String` fails only if the id's `Display` does. Its output so far is the id then.
+    let _ = fmt::Write::write_fmt(text, format_args!("{id}"));
+}
+
 /// The id, if it is of a common integer type and not negative.
 #[inline]
 fn natural<I: 'static>(id: &I) -> Option<u64> {
@@ -149,21 +92,29 @@ fn natural<I: 'static>(id: &I) -> Option<u64> {
     }
 }
 
-/// Maximum number of digits of a `u64`.
-const MAX_DIGITS: usize = 20;
-
-/// The digits of a number, at the end of the buffer.
-#[inline]
-fn digits_of(mut number: u64, digits: &mut [u8; MAX_DIGITS]) -> &[u8] {
-    let mut start = MAX_DIGITS;
+fn write_digits(text: &mut String, mut number: u64) {
+    const MAX: usize = 20;
+    let mut digits = [b'0'; MAX];
+    let mut start = MAX;
     loop {
         start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
+        digits[start] += (number % 10) as u8;
         number /= 10;
         if number == 0 {
-            return &digits[start..];
+            break;
         }
     }
+    text.extend(digits[start..].iter().copied().map(char::from));
+}
+
+/// The tag with this text. Shares the last tag of this thread if it has the same text, as the tag
+/// of an event has with the aggregate that was loaded for its decision.
+fn shared(text: &str) -> Tag {
+    thread_local!(static LAST: RefCell<Option<Tag>> = const { RefCell::new(None) });
+    LAST.with_borrow_mut(|last| match last {
+        Some(last) if last.as_str() == text => last.clone(),
+        _ => last.insert(Tag(text.into())).clone(),
+    })
 }
 
 impl From<&str> for Tag {
@@ -268,18 +219,6 @@ impl Tags {
     /// The tags, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Tag> {
         self.as_slice().iter()
-    }
-
-    /// Shares the texts of equal tags.
-    pub(crate) fn share(&mut self, known: &Self) {
-        let own = match &mut self.0 {
-            TagList::One(tag) => std::slice::from_mut(tag),
-            TagList::Two(tags) => tags,
-            TagList::Many(tags) => tags,
-        };
-        for (own, known) in own.iter_mut().zip(known) {
-            known.replace(own);
-        }
     }
 
     /// Whether the list contains this tag.

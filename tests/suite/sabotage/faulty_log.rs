@@ -367,9 +367,7 @@ impl EventLog for FaultyLog {
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
-        let mut capabilities = self.data.capabilities();
-        // Some faults wait.
-        capabilities.immediate = false;
+        let capabilities = self.data.capabilities();
         capabilities.tail(self).fold_reads(self).type_counts(self)
     }
 }

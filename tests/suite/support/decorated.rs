@@ -223,8 +223,6 @@ impl<S: EventLog + ?Sized, H: Hooks<S>> EventLog for Decorated<S, H> {
         capabilities.states = capabilities.states.map(|_| self as _);
         capabilities.fold_reads = capabilities.fold_reads.map(|_| self as _);
         capabilities.admission = capabilities.admission.map(|_| self as _);
-        // A hook may wait.
-        capabilities.immediate = false;
         self.hooks.capabilities(capabilities)
     }
 }
