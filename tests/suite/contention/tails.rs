@@ -177,7 +177,7 @@ async fn the_tags_of_a_row_of_an_earlier_layout_are_found() {
         here,
         there,
     } = &processes;
-    let insert = r#"
+    let insert = r"
         WITH head AS (
             UPDATE cqrs.head SET position = position + 1, last = gen_random_uuid() RETURNING position
         ), tags AS (
@@ -190,7 +190,7 @@ async fn the_tags_of_a_row_of_an_earlier_layout_are_found() {
             position, gen_random_uuid(), 'noted', 1, to_json($1::text[])::text, 0, gen_random_uuid(), '{}'
         FROM head
         RETURNING position
-    "#;
+    ";
     let insert = insert.replace("cqrs.", &format!("{}.", schema.name()));
     for (round, place) in [0, 1].into_iter().enumerate() {
         let tags = ["first", "last"].map(|name| format!("{name}:{round}"));
