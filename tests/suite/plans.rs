@@ -20,11 +20,11 @@ const READS: &[(&str, &str)] = &[
     ),
     (
         include_str!("../../adapters/postgres/src/sql/read_to_fold.sql"),
-        "0, 10, 'a:1', NULL",
+        "0, 10, 10, 'a:1', NULL",
     ),
     (
         include_str!("../../adapters/postgres/src/sql/read_type_to_fold.sql"),
-        "0, 10, 'a:1', 'noted'",
+        "0, 10, 10, 'a:1', 'noted'",
     ),
 ];
 

@@ -122,12 +122,9 @@ impl EventTypes {
 }
 
 /// An event from the columns of the table `events`.
-pub(crate) fn recorded(
-    row: &Row,
-    position: Position,
-    types: &mut EventTypes,
-) -> Result<Arc<Recorded>, Fault> {
+pub(crate) fn recorded(row: &Row, types: &mut EventTypes) -> Result<Arc<Recorded>, Fault> {
     let time: i64 = row.try_get(5)?;
+    let position = position(row, 0)?;
     let command: Uuid = row.try_get(7)?;
     Ok(Arc::new(Recorded {
         position,

@@ -179,9 +179,9 @@ async fn take(rows: RowStream, range: ReadRange) -> Result<ReadAnswer, Fault> {
     let mut rows = PageRows::new(stream, is_head, range);
     let mut events = Vec::new();
     let mut types = EventTypes::default();
-    while let Some((position, row)) = rows.next().await? {
-        let event = row::recorded(&row, position, &mut types)?;
-        rows.take(event.size());
+    while let Some(row) = rows.next().await? {
+        let event = row::recorded(&row, &mut types)?;
+        rows.take(event.position, event.size())?;
         events.push(event);
     }
     let PageEnd { head, next, bytes } = rows.end()?;

@@ -72,11 +72,12 @@ impl FoldRead {
         range: ReadRange,
     ) -> Result<(EventPage<FoldEvent>, usize), Fault> {
         let after = number(range.after);
+        let up_to = range.up_to.map_or(i64::MAX, number);
         // One more than the page takes, to learn whether another event follows.
         let limit =
             i64::try_from(range.limit.max(1)).map_or(i64::MAX, |limit| limit.saturating_add(1));
         let tag = self.tag.as_str();
-        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&after, &limit, &tag];
+        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&after, &up_to, &limit, &tag];
         let one_type;
         match &self.types {
             FoldTypes::One(event_type) => {
@@ -102,7 +103,8 @@ impl FoldRead {
         let mut events: Vec<FoldEvent> = Vec::new();
         let mut types = EventTypes::default();
         let tags = Tags::from_iter([self.tag.clone()]);
-        while let Some((position, row)) = rows.next().await? {
+        while let Some(row) = rows.next().await? {
+            let position = row::position(&row, 0)?;
             let event_type = match &self.types {
                 FoldTypes::One(event_type) => event_type.clone(),
                 FoldTypes::Several(_) => types.get(&row, TYPE_COLUMN)?,
@@ -113,7 +115,7 @@ impl FoldRead {
                 tags: tags.clone(),
                 payload: row.try_get(PAYLOAD_COLUMN)?,
             };
-            rows.take(data.size());
+            rows.take(position, data.size())?;
             events.push((position, data));
         }
         let PageEnd { head, next, bytes } = rows.end()?;

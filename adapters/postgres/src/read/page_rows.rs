@@ -6,7 +6,6 @@ use futures_util::TryStreamExt;
 use tokio_postgres::{Row, RowStream};
 
 use crate::fault::Fault;
-use crate::row;
 
 /// Whether a row has the head and no event.
 type IsHead = fn(&Row) -> Result<bool, tokio_postgres::Error>;
@@ -23,9 +22,7 @@ pub(crate) struct PageRows<'r> {
     bytes: usize,
     last: Option<Position>,
     head: Option<Row>,
-    /// Whether other events follow in the range.
     is_cut: bool,
-    is_ended: bool,
 }
 
 /// What is known at the end of a page, beside its events.
@@ -48,47 +45,41 @@ impl<'r> PageRows<'r> {
             last: None,
             head: None,
             is_cut: false,
-            is_ended: false,
         }
     }
 
-    /// The next event and its position. `None` once the page is full, or there are no more in the range.
-    ///
-    /// Each statement sorts its events, but PostgreSQL does not promise the order of several selects
-    /// together. A page that ends early must not skip an event, so the order is checked.
-    pub(crate) async fn next(&mut self) -> Result<Option<(Position, Row)>, Fault> {
-        // The head may come after events that are not in the page, which ends only when it has been seen.
-        while !(self.is_ended && self.head.is_some()) {
+    /// The next event. `None` once the page is full, or there are no more.
+    pub(crate) async fn next(&mut self) -> Result<Option<Row>, Fault> {
+        // The head may come after events for which there is no room, so a page that is cut ends only
+        // when both have been seen.
+        while !(self.is_cut && self.head.is_some()) {
             let Some(row) = self.rows.try_next().await? else {
                 break;
             };
             if (self.is_head)(&row)? {
                 self.head = Some(row);
-                continue;
+            } else if self.room.is_full() {
+                self.is_cut = true;
+            } else {
+                return Ok(Some(row));
             }
-            if self.is_ended {
-                continue;
-            }
-            let position = row::position(&row, 0)?;
-            if self.last.is_some_and(|last| last >= position) {
-                let error = format!("the event at position {position} was read out of order");
-                return Err(Fault::corrupt(error));
-            }
-            let is_within = self.room.up_to.is_none_or(|up_to| position <= up_to);
-            if is_within && !self.room.is_full() {
-                self.last = Some(position);
-                return Ok(Some((position, row)));
-            }
-            self.is_cut = is_within;
-            self.is_ended = true;
         }
         Ok(None)
     }
 
-    /// Counts the event that was read last, of this size in bytes.
-    pub(crate) fn take(&mut self, bytes: usize) {
+    /// Counts an event of this size in bytes.
+    ///
+    /// Each statement sorts its events, but PostgreSQL does not promise the order of several selects
+    /// together. A page that ends early must not skip an event, so the order is checked.
+    pub(crate) fn take(&mut self, position: Position, bytes: usize) -> Result<(), Fault> {
+        if self.last.is_some_and(|last| last >= position) {
+            let error = format!("the event at position {position} was read out of order");
+            return Err(Fault::corrupt(error));
+        }
+        self.last = Some(position);
         self.room.take(bytes);
         self.bytes += bytes;
+        Ok(())
     }
 
     pub(crate) fn end(self) -> Result<PageEnd, Fault> {

@@ -74,7 +74,8 @@ BEGIN
     END IF;
     left_out := '{}';
     IF newer > 0 THEN
-        -- The subquery depends on no other, so its rows are hashed, whatever joins the session allows.
+        -- A subquery that depends on no other is hashed, whatever joins the session allows, in an expression. As a
+        -- condition of its own it would be a join: so IS TRUE below.
         SELECT
             string_agg(tail.type, E'\x1F'), string_agg(tail.tag, E'\x1F'),
             array_agg(coalesce(tail.all_tags, CASE WHEN tail.is_tagged THEN '[""]' ELSE '[]' END))
@@ -101,7 +102,7 @@ BEGIN
             touched := touched || ARRAY(
                 SELECT listed.tag
                 FROM unnest(tail_lists) AS list (tags), json_array_elements_text(list.tags::json) AS listed (tag)
-                WHERE listed.tag IN (SELECT unnest(watched_tags))
+                WHERE (listed.tag IN (SELECT unnest(watched_tags))) IS TRUE
             );
         END IF;
         IF touched <> '{}' OR array_position(watched_tags, NULL) IS NOT NULL THEN
@@ -115,7 +116,7 @@ BEGIN
             left_out := left_out || ARRAY(
                 SELECT sent.request
                 FROM unnest(command_ids) WITH ORDINALITY AS sent (command, request)
-                WHERE sent.command IN (SELECT unnest(given_ids))
+                WHERE (sent.command IN (SELECT unnest(given_ids))) IS TRUE
             );
         END IF;
     END IF;
