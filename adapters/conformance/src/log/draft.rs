@@ -40,17 +40,16 @@ impl Draft {
         Self(self.0.given_id(true))
     }
 
-    /// Adds an event with a payload that no other event has.
+    /// Adds an event with a payload that no other event has. The versions are 1 and 2 in turn.
     pub(super) fn event(self, event_type: &'static str, tags: &[&str]) -> Self {
-        let payload = format!(
-            r#"{{"of":"{}","at":{}}}"#,
-            self.0.command,
-            self.0.events.len()
-        );
-        self.payload(event_type, tags, payload.into_bytes())
+        let index = self.0.events.len();
+        let payload = format!(r#"{{"of":"{}","at":{index}}}"#, self.0.command);
+        let mut draft = self.payload(event_type, tags, payload.into_bytes());
+        draft.0.events[index].version = if index % 2 == 0 { 1 } else { 2 };
+        draft
     }
 
-    /// Adds an event.
+    /// Adds an event of version 1.
     pub(super) fn payload(
         mut self,
         event_type: impl Into<String>,
@@ -64,8 +63,7 @@ impl Draft {
             .collect::<Tags>();
         self.0.events.push(EventData {
             event_type,
-            // 1 and 2 in turn.
-            version: 1 + u32::from(self.0.events.len() % 2 == 1),
+            version: 1,
             tags,
             payload,
         });
