@@ -192,8 +192,8 @@ async fn the_tags_of_a_row_of_an_earlier_layout_are_found() {
         RETURNING position
     ";
     let insert = insert.replace("cqrs.", &format!("{}.", schema.name()));
-    for (round, place) in [0, 1].into_iter().enumerate() {
-        let tags = ["first", "last"].map(|name| format!("{name}:{round}"));
+    for place in 0..2 {
+        let tags = ["first", "last"].map(|name| format!("{name}:{place}"));
         // The window of the process ends before the row.
         there
             .append(noted("other:1"))
@@ -202,7 +202,7 @@ async fn the_tags_of_a_row_of_an_earlier_layout_are_found() {
         let row = client.query_one(&insert, &[&tags.as_slice()]).await;
         let position: i64 = row.expect("it is inserted").get(0);
         let at = Position::new(position.cast_unsigned());
-        assert_is_found(here, &tags[place], &format!("free:{round}"), at).await;
+        assert_is_found(here, &tags[place], &format!("free:{place}"), at).await;
     }
 }
 
