@@ -45,7 +45,7 @@ impl Draft {
         let index = self.0.events.len();
         let payload = format!(r#"{{"of":"{}","at":{index}}}"#, self.0.command);
         let mut draft = self.payload(event_type, tags, payload.into_bytes());
-        draft.0.events[index].version = if index % 2 == 0 { 1 } else { 2 };
+        draft.0.events[index].version = if index.is_multiple_of(2) { 1 } else { 2 };
         draft
     }
 
