@@ -2,7 +2,7 @@
 //! `docs`, with links that rustdoc follows:
 //!
 //! ```sh
-//! UPDATE_EXPECT=1 cargo test -p cqrs-tests --test suite guides::
+//! UPDATE_EXPECT=1 cargo test --workspace --test suite guides::
 //! ```
 
 use std::collections::BTreeMap;

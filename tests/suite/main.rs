@@ -156,7 +156,6 @@ mod unknown_events;
 
 // The repository: its texts, manifests and layers.
 mod allocations;
-mod compile_errors;
 mod dependencies;
 mod guides;
 mod habits;
