@@ -1,5 +1,6 @@
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use cqrs_core::Position;
@@ -24,6 +25,10 @@ const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 /// Minimum time between two notifications, and between two reads of the head.
 const MIN_INTERVAL: Duration = Duration::from_millis(5);
+
+/// The same after a notification of this process while others notify as well. Each notification wakes all
+/// processes, and tells them of all appends before it, whoever has made them.
+const SHARED_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Maximum time between two reads of the head while notifications turn out to be wrong: the interval
 /// at which the log is polled anyway.
@@ -106,15 +111,12 @@ async fn exchange(
     written: &mut watch::Receiver<Position>,
     known: &mut KnownBackend,
 ) -> Result<(), Fault> {
-    // The head is read once for any number of notifications that arrive before.
-    let heard = Notify::new();
+    let heard = HeardHead::default();
     let listening = link.dial.listen(|text| {
-        let position = log.heads().position();
-        if text
-            .parse()
-            .is_ok_and(|head| position < Position::new(head))
+        if let Ok(head) = text.parse()
+            && log.heads().position() < Position::new(head)
         {
-            heard.notify_one();
+            heard.add(head);
         }
     });
     let (client, driver) = listening.await?;
@@ -134,6 +136,25 @@ async fn exchange(
     }
 }
 
+/// The highest head of which other processes have notified this one since it was taken. It need not be true.
+#[derive(Default)]
+struct HeardHead {
+    position: AtomicU64,
+    added: Notify,
+}
+
+impl HeardHead {
+    fn add(&self, head: u64) {
+        self.position.fetch_max(head, Ordering::Relaxed);
+        self.added.notify_one();
+    }
+
+    /// The start of the log, if there was none.
+    fn take(&self) -> Position {
+        Position::new(self.position.swap(0, Ordering::Relaxed))
+    }
+}
+
 /// Why the connection for notifications is needed.
 enum News {
     /// This process has written.
@@ -146,8 +167,8 @@ enum News {
     Hang,
 }
 
-async fn news(written: &mut watch::Receiver<Position>, heard: &Notify, hang: &Notify) -> News {
-    let (own, foreign) = (pin!(written.changed()), pin!(heard.notified()));
+async fn news(written: &mut watch::Receiver<Position>, heard: &HeardHead, hang: &Notify) -> News {
+    let (own, foreign) = (pin!(written.changed()), pin!(heard.added.notified()));
     match select(select(own, foreign), pin!(hang.notified())).await {
         Either::Left((Either::Left((Ok(()), _)), _)) => News::Written,
         Either::Left((Either::Left((Err(_), _)), _)) => News::Ended,
@@ -193,7 +214,7 @@ impl HeadPublisher<'_> {
         channel: &str,
         log: &KnownLog,
         written: &mut watch::Receiver<Position>,
-        heard: &Notify,
+        heard: &HeardHead,
     ) -> Result<(), Fault> {
         let notify = self.prepare(NOTIFY).await?;
         let look = self.prepare(&self.sql.recognize).await?;
@@ -212,16 +233,21 @@ impl HeadPublisher<'_> {
                     return Err(Fault::new(Kind::Lost, why));
                 }
             };
+            // One of any number of notifications that have arrived before.
+            let foreign = heard.take();
             if is_written {
                 let last = written.borrow_and_update().to_string();
                 let told = async { Ok(self.client.execute(&notify, &[&channel, &last]).await?) };
                 self.link.dial.in_time(told).await?;
-                pause = MIN_INTERVAL;
-            } else if self.look(&look, log, &mut incarnation).await? {
-                pause = MIN_INTERVAL;
-            } else {
-                pause = (pause * 2).min(MAX_INTERVAL);
             }
+            // An append of this process may have brought it further meanwhile.
+            let is_unknown = foreign > log.heads().position();
+            let is_wrong = is_unknown && !self.look(&look, log, &mut incarnation).await?;
+            pause = match (is_written, is_wrong) {
+                (true, _) if foreign > Position::START => SHARED_INTERVAL,
+                (false, true) => (pause * 2).min(MAX_INTERVAL),
+                _ => MIN_INTERVAL,
+            };
             sleep(pause).await;
         }
     }
@@ -256,5 +282,25 @@ impl HeadPublisher<'_> {
     async fn prepare(&self, sql: &str) -> Result<Statement, Fault> {
         let prepared = async { Ok(self.client.prepare(sql).await?) };
         self.link.dial.in_time(prepared).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_heads_the_highest_is_taken_once() {
+        let heard = HeardHead::default();
+        for head in [7, 9, 8] {
+            heard.add(head);
+        }
+        assert_eq!(heard.take(), Position::new(9));
+        assert_eq!(heard.take(), Position::START);
+        // What is added after a false one is not hidden by it.
+        heard.add(u64::MAX);
+        heard.take();
+        heard.add(10);
+        assert_eq!(heard.take(), Position::new(10));
     }
 }
