@@ -1,10 +1,9 @@
 use std::collections::VecDeque;
 
-use hashbrown::HashMap;
-
 use super::append_token::CompletedAppends;
+use super::tag_chains::TagChains;
 use super::{
-    AppendToken, Boundary, EventQuery, EventQueryItem, EventType, Position, Recorded, Tag, Tags,
+    AppendToken, Boundary, EventQuery, EventQueryItem, EventType, Position, Recorded, Tags,
 };
 
 /// The recent end of the log in memory: type and tags of every event in `(floor, head]`, so that
@@ -14,8 +13,8 @@ use super::{
 pub struct ConflictWindow {
     floor: Position,
     events: VecDeque<(EventType, Tags)>,
-    /// The positions of the events with each tag, in ascending order.
-    tagged: HashMap<Tag, VecDeque<Position>>,
+    /// The tags of these events.
+    tags: TagChains,
     completed: CompletedAppends,
     /// Maximum number of events.
     capacity: usize,
@@ -39,10 +38,8 @@ impl ConflictWindow {
     pub fn new(head: Position, capacity: usize) -> Self {
         Self {
             floor: head,
-            events: VecDeque::new(),
-            tagged: HashMap::new(),
-            completed: CompletedAppends::default(),
             capacity,
+            ..Self::default()
         }
     }
 
@@ -70,10 +67,7 @@ impl ConflictWindow {
     pub fn add(&mut self, event_type: EventType, tags: Tags) {
         let position = self.head().plus(1);
         for tag in &tags {
-            self.tagged
-                .entry(tag.clone())
-                .or_default()
-                .push_back(position);
+            self.tags.push(tag, position);
         }
         self.events.push_back((event_type, tags));
         // With a capacity of 0, the event itself leaves, and the window is empty at the new head.
@@ -107,7 +101,7 @@ impl ConflictWindow {
                 self.floor = head;
                 break;
             };
-            self.drop_tags(&tags, VecDeque::pop_back);
+            tags.iter().for_each(|_| self.tags.pop_last());
         }
     }
 
@@ -131,7 +125,7 @@ impl ConflictWindow {
     /// [`record`](ConflictWindow::record).
     pub fn skip_to(&mut self, head: Position) {
         self.events.clear();
-        self.tagged.clear();
+        self.tags.clear();
         self.floor = head;
     }
 
@@ -172,44 +166,30 @@ impl ConflictWindow {
 
     /// The position of the latest event after `after` that the item matches.
     fn latest(&self, item: &EventQueryItem, after: Position) -> Option<Position> {
-        let matches = |position: &Position| {
+        let matches = |position: Position| {
             let index = usize::try_from(position.since(self.floor) - 1).ok()?;
             let (event_type, tags) = self.events.get(index)?;
-            item.matches(event_type, tags).then_some(*position)
+            item.matches(event_type, tags).then_some(position)
         };
         // An event that matches has all tags of the item, so it is among those with the first. From
         // the latest one back, the search ends at the boundary, which is usually close.
         if let Some(first) = item.tags.first() {
-            let positions = self.tagged.get(first)?;
-            return positions
-                .iter()
-                .rev()
-                .take_while(|at| **at > after)
+            return self
+                .tags
+                .candidates(first)
+                .take_while(|at| *at > after)
                 .find_map(matches);
         }
         (after.get() + 1..=self.head().get())
             .rev()
             .map(Position::new)
-            .find_map(|at| matches(&at))
+            .find_map(matches)
     }
 
     fn drop_first(&mut self) {
         if let Some((_, tags)) = self.events.pop_front() {
-            self.drop_tags(&tags, VecDeque::pop_front);
+            tags.iter().for_each(|_| self.tags.pop_first());
             self.floor = self.floor.plus(1);
-        }
-    }
-
-    /// Removes the event at one end of the window from the lists of its tags. It is at the same end
-    /// of each, since positions are in ascending order.
-    fn drop_tags(&mut self, tags: &Tags, pop: fn(&mut VecDeque<Position>) -> Option<Position>) {
-        for tag in tags {
-            if let Some(positions) = self.tagged.get_mut(tag) {
-                pop(positions);
-                if positions.is_empty() {
-                    self.tagged.remove(tag);
-                }
-            }
         }
     }
 }
@@ -217,6 +197,7 @@ impl ConflictWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Tag;
 
     /// A window of `capacity` on the log after position 10, with one event per list of tags.
     fn window(capacity: usize, events: &[&[&str]]) -> ConflictWindow {

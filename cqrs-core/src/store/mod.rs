@@ -41,6 +41,7 @@ mod sort_key;
 mod state;
 pub(crate) mod subscription;
 mod tag;
+mod tag_chains;
 mod tag_slices;
 mod transaction;
 mod versions;
