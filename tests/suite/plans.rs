@@ -1,9 +1,12 @@
-//! The plans of PostgreSQL for reads by tag and by type: a connection keeps the plan that it has made for the first
-//! read, perhaps of an empty log.
+//! The plans of PostgreSQL for reads by tag and by type, and for appends at the end of a log that others write: a
+//! connection keeps the plan that it has made for the first call, perhaps on an empty log.
+
+use std::future::poll_fn;
 
 use cqrs_conformance::StoreFixture;
 use cqrs_postgres::Options;
-use tokio_postgres::Client;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_postgres::{AsyncMessage, Client, NoTls};
 
 use crate::support::postgres::Schema;
 
@@ -91,4 +94,75 @@ async fn events_are_read_by_an_index_and_in_order() {
     client.batch_execute(&fill).await.expect("is filled");
     assert_by_tag(&client, &schema).await;
     assert_by_block(&client, &schema).await;
+}
+
+/// Has each statement explained in a notice, also those inside functions.
+const EXPLAINED: &str = "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; \
+                         SET auto_explain.log_nested_statements = on; SET auto_explain.log_verbose = on; \
+                         SET auto_explain.log_level = notice";
+
+/// Events with several tags, which are in a list.
+const WITH_LISTS: &str =
+    "UPDATE cqrs.events SET all_tags = '[\"a:1\", \"b:1\"]' WHERE position % 2 = 0";
+
+/// A batch of one request, which is refused because a newer event has its tag: it needs no rows.
+const REFUSED: &str = "SELECT left_out::text FROM cqrs.head, cqrs.append_at_end(
+    known => $1::text::bigint, known_epoch => head.epoch, known_store => head.store_id, known_last => head.last,
+    max_tail => 5000, append_id => gen_random_uuid(), event_counts => '{1}', command_ids => ARRAY[gen_random_uuid()],
+    new_events => '{}', new_tags => '{}', new_commands => '{}', command_requests => '{}',
+    watched_tags => '{a:1}', watching => '{1}', following => '{}', followed => '{}',
+    process => gen_random_uuid(), queueing => '{}', lease_time => '1 s', new_types => '{}')";
+
+/// What tells the two statements that read the newer events, and their lists of tags.
+const READ_AT_END: [&str; 2] = ["string_agg(tail.type", "json_array_elements_text(list.tags"];
+
+/// A connection, and the notices that come on it.
+async fn with_notices(url: &str) -> (Client, UnboundedReceiver<String>) {
+    let (client, mut connection) = tokio_postgres::connect(url, NoTls).await.expect("connects");
+    let (sender, notices) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|it| connection.poll_message(it)).await {
+            if let AsyncMessage::Notice(notice) = message {
+                // Whoever reads them may have seen enough.
+                let _ = sender.send(notice.message().to_owned());
+            }
+        }
+    });
+    (client, notices)
+}
+
+#[tokio::test]
+async fn the_end_of_the_log_is_read_once_and_its_tags_are_hashed() {
+    let name = "the_end_of_the_log_is_read_once_and_its_tags_are_hashed";
+    let Some(schema) = Schema::fresh(name, Options::default()) else {
+        return;
+    };
+    drop(schema.open().await);
+    let (client, mut notices) = with_notices(schema.url()).await;
+    client.batch_execute(SETTINGS).await.expect("is set");
+    let append = REFUSED.replace("cqrs.", &format!("{}.", schema.name()));
+    let fill = format!("{FILL}; {WITH_LISTS}").replace("cqrs.", &format!("{}.", schema.name()));
+    client.batch_execute(&fill).await.expect("is filled");
+    client.batch_execute(EXPLAINED).await.expect("is set");
+    // The plan that is made for a tail of one event is kept for one of all.
+    for known in ["4999", "0"] {
+        let row = client.query_one(&append, &[&known]).await.expect("answers");
+        assert_eq!(row.get::<_, &str>(0), "{1}");
+    }
+    drop(client);
+    let mut plans = [0; 2];
+    while let Some(notice) = notices.recv().await {
+        let read = READ_AT_END.iter().position(|read| notice.contains(read));
+        let Some(read) = read else {
+            continue;
+        };
+        plans[read] += 1;
+        assert!(notice.contains("hashed SubPlan"), "{notice}");
+        assert!(!notice.contains("Join"), "{notice}");
+        if read == 0 {
+            let scan = "Index Scan using events_pkey on";
+            assert!(notice.contains(scan), "{notice}");
+        }
+    }
+    assert_eq!(plans, [2, 2]);
 }
