@@ -74,13 +74,6 @@ pub(crate) fn head(row: &Row) -> Result<Head, Fault> {
 /// the store's own tables is a text takes longer than to take the text.
 pub(crate) struct RawColumn<'r>(&'r [u8]);
 
-impl<'r> RawColumn<'r> {
-    /// The text of a column that is one.
-    fn text(self) -> Result<&'r str, Fault> {
-        str::from_utf8(self.0).map_err(|error| Fault::corrupt(format!("a text has {error}")))
-    }
-}
-
 impl<'r> FromSql<'r> for RawColumn<'r> {
     fn from_sql(_: &Type, raw: &'r [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
         Ok(Self(raw))
@@ -100,20 +93,22 @@ impl EventTypes {
     const MAX_SHARED_TYPES: usize = 32;
 
     pub(crate) fn get(&mut self, row: &Row, column: usize) -> Result<EventType, Fault> {
-        self.shared(row.try_get(column)?)
+        let RawColumn(name) = row.try_get(column)?;
+        self.shared(name)
     }
 
-    /// The type with this text.
+    /// The type with this name.
     pub(crate) fn named(&mut self, name: &str) -> Result<EventType, Fault> {
-        self.shared(RawColumn(name.as_bytes()))
+        self.shared(name.as_bytes())
     }
 
-    fn shared(&mut self, name: RawColumn<'_>) -> Result<EventType, Fault> {
+    /// Only a name that is not known yet is checked to be a text.
+    fn shared(&mut self, name: &[u8]) -> Result<EventType, Fault> {
         let mut known = self.0.iter();
-        if let Some(known) = known.find(|it| it.as_str().as_bytes() == name.0) {
+        if let Some(known) = known.find(|it| it.as_str().as_bytes() == name) {
             return Ok(known.clone());
         }
-        let event_type = EventType::from(name.text()?);
+        let event_type = EventType::from(checked_text(name)?);
         if self.0.len() < Self::MAX_SHARED_TYPES {
             self.0.push(event_type.clone());
         }
@@ -172,7 +167,11 @@ pub(crate) fn tags(row: &Row, all_tags: usize, tag: usize) -> Result<Tags, Fault
 /// A text of the store's own tables, or `None` for NULL.
 fn text(row: &Row, column: usize) -> Result<Option<&str>, Fault> {
     let raw: Option<RawColumn<'_>> = row.try_get(column)?;
-    raw.map(RawColumn::text).transpose()
+    raw.map(|RawColumn(bytes)| checked_text(bytes)).transpose()
+}
+
+fn checked_text(bytes: &[u8]) -> Result<&str, Fault> {
+    str::from_utf8(bytes).map_err(|error| Fault::corrupt(format!("a text has {error}")))
 }
 
 /// As [`tags`], from the values of the two columns.
