@@ -1,8 +1,12 @@
 //! Commits on the worker thread of a lone caller, which saves two wake-ups of threads.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, ready};
 use std::time::Instant;
+
+use tokio::task::coop::{has_budget_remaining, poll_proceed};
 
 use super::queue::EngineQueue;
 use super::request::split;
@@ -47,6 +51,26 @@ impl Drop for InlineCommit {
     fn drop(&mut self) {
         self.queue.hand_over();
     }
+}
+
+/// Uses up the budget of the worker's turn, which ends with this task.
+///
+/// A worker runs a task that it wakes right after the one that wakes it, three times in a row. It puts the
+/// fourth into its queue and wakes another worker, which finds nothing. As a commit and its caller wake each
+/// other, that would happen at every second commit. A turn without a budget ends before that, and the caller
+/// has the next one, without another worker.
+pub(crate) async fn end_turn() {
+    poll_fn(|context| {
+        // The budget of a turn is 128. A task that has none runs without turns.
+        for _ in 0..u8::MAX {
+            if !has_budget_remaining() {
+                break;
+            }
+            ready!(poll_proceed(context)).made_progress();
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// Held during an inline commit. There is one in a process, so that a hanging device blocks one worker,

@@ -35,7 +35,7 @@ use crate::stall::{StallDetector, Stalled};
 use crate::thread::Thread;
 use crate::transaction::lease::{Lease, LeaseRequest, LeasedEngine};
 use engine::Engine;
-use inline::InlineCommit;
+use inline::{InlineCommit, end_turn};
 use models::PrepareTask;
 use queue::{EngineQueue, QueueEnd};
 use request::{Request, split};
@@ -105,7 +105,11 @@ impl Writer {
         let (task, answer) = AppendTask::new(append)?;
         if let Some(runtime) = self.queue.push(Request::Write(Box::new(task)))? {
             let commit = InlineCommit::new(self.queue.clone(), self.stall.clone());
-            runtime.spawn(async move { commit.run().send() });
+            runtime.spawn(async move {
+                let answers = commit.run();
+                end_turn().await;
+                answers.send();
+            });
         }
         // From here on, the append is carried out even if this future is dropped.
         self.appended(answer).await

@@ -3,17 +3,18 @@
 
 use std::pin::Pin;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
 use cqrs_core::store::{EventLog, EventLogExt};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 use tokio::time::timeout;
 
 use super::*;
+use crate::Synchronous;
 use crate::stall::{StallDetector, Watchdog};
 use crate::write::Writer;
 
@@ -27,7 +28,8 @@ pub(super) fn writer(
     stall: StallDetector,
     on_commit: impl FnMut() + Send + 'static,
 ) -> Arc<Writer> {
-    let options = Sqlite::options();
+    // After slow commits, none is inline. These do not wait for the disk.
+    let options = Sqlite::options().synchronous(Synchronous::Normal);
     let mut engine = engine(directory, &options);
     engine.faults.1 = Some(Box::new(on_commit));
     // Not in a runtime, as a database is not opened in one.
@@ -118,6 +120,51 @@ async fn a_lone_caller_commits_on_its_own_worker() {
         threads = rest;
     }
     panic!("no commit was inline");
+}
+
+/// Number of times that the runtime's workers have stopped to wait, and whether one waits now.
+fn parked(runtime: &Handle) -> (u64, bool) {
+    let metrics = runtime.metrics();
+    let workers = 0..metrics.num_workers();
+    let changes = workers.map(|worker| metrics.worker_park_unpark_count(worker));
+    changes.fold((0, false), |(times, waits), changes| {
+        (times + changes.div_ceil(2), waits || changes % 2 == 1)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lone_caller_wakes_no_other_worker() {
+    let directory = Directory::new();
+    let runtime = Handle::current();
+    let queued = Arc::new(AtomicU64::new(0));
+    let count = queued.clone();
+    let writer = writer(&directory, StallDetector::new(Duration::MAX), move || {
+        if thread::current().name() == WRITING_THREAD {
+            count.fetch_add(1, Ordering::Relaxed);
+        } else {
+            // A worker that is woken during this commit has stopped to wait before.
+            while !parked(&runtime).1 {
+                thread::yield_now();
+            }
+        }
+    });
+    let appends = 1_000;
+    let call = async move {
+        let (before, _) = parked(&Handle::current());
+        for _ in 0..appends {
+            writer.append(append("a:1", b"{}")).await.unwrap();
+        }
+        let (after, _) = parked(&Handle::current());
+        after - before
+    };
+    let parked = tokio::spawn(call).await.unwrap();
+    // While the writing thread commits, both workers have nothing to do.
+    let queued = queued.load(Ordering::Relaxed);
+    let most = 4 * queued + (appends - queued.min(appends)) / 8;
+    assert!(
+        parked <= most,
+        "{parked} times, beside {queued} commits of the writing thread"
+    );
 }
 
 /// Tells that it is woken, and keeps the thread that wakes it until it is released.
