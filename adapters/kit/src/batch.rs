@@ -1,7 +1,7 @@
 //! Batches of requests, taken from the queue of a writer.
 
 use std::future::pending;
-use std::mem::replace;
+use std::mem::{replace, take};
 
 use tokio::sync::mpsc::Receiver;
 use tokio::task;
@@ -138,6 +138,8 @@ fn share(crowd: usize) -> usize {
 #[derive(Debug)]
 pub struct BatchBuilder<T> {
     requests: Vec<T>,
+    /// Number of requests that were removed.
+    removed: usize,
     bytes: usize,
     max: usize,
     is_ended: bool,
@@ -148,6 +150,7 @@ impl<T: Batched> BatchBuilder<T> {
     pub const fn new(max: usize) -> Self {
         Self {
             requests: Vec::new(),
+            removed: 0,
             bytes: 0,
             max,
             is_ended: false,
@@ -165,6 +168,13 @@ impl<T: Batched> BatchBuilder<T> {
         self.requests
     }
 
+    /// Removes the requests that were taken so far, in the order of arrival. They still count: a batch that
+    /// is written while it grows has the limits of any other.
+    pub fn remove_taken(&mut self) -> Vec<T> {
+        self.removed += self.requests.len();
+        take(&mut self.requests)
+    }
+
     fn push(&mut self, request: T) {
         self.bytes = self.bytes.saturating_add(request.bytes());
         self.is_ended = request.ends_batch();
@@ -173,7 +183,7 @@ impl<T: Batched> BatchBuilder<T> {
 
     /// Whether another request may be added to this batch of up to `limit`.
     fn has_room(&self, limit: usize) -> bool {
-        let is_short = self.requests.len() < self.max.min(limit);
+        let is_short = self.removed + self.requests.len() < self.max.min(limit);
         is_short && !self.is_ended && self.bytes < MAX_BATCH_BYTES
     }
 
@@ -270,6 +280,24 @@ mod tests {
             let mut batch = BatchBuilder::new(2);
             while batch.take_waiting(|| waiting.pop_front()) {}
             assert_eq!(batch.into_requests().len(), expected);
+        }
+    }
+
+    #[test]
+    fn requests_that_were_removed_count_for_the_limits() {
+        let mut waiting = VecDeque::from(writes([1, 1, MAX_BATCH_BYTES, 1]));
+        let mut batch = BatchBuilder::new(100);
+        batch.take_waiting(|| waiting.pop_front());
+        assert_eq!(batch.remove_taken().len(), 3);
+        assert!(!batch.take_waiting(|| waiting.pop_front()));
+        assert!(batch.remove_taken().is_empty());
+
+        let mut waiting = VecDeque::from(writes([1; 5]));
+        let mut batch = BatchBuilder::new(3);
+        for (queued, expected) in [(2, 2), (3, 1)] {
+            let mut arrived = waiting.drain(..queued);
+            batch.take_waiting(|| arrived.next());
+            assert_eq!(batch.remove_taken().len(), expected);
         }
     }
 

@@ -104,11 +104,27 @@ impl Engine {
     /// Carries out the batch in one transaction, with one sync for all of it. If a task fails because
     /// of its own data, the batch is split around it, so that it fails alone (I11).
     pub(crate) fn write(&mut self, batch: Batch) -> Answers {
+        self.write_growing(batch, Batch::new)
+    }
+
+    /// [`write`](Self::write) for a batch that grows meanwhile: `arrived` returns the tasks that have arrived
+    /// since its last call. Without any, the transaction is committed.
+    pub(crate) fn write_growing(
+        &mut self,
+        batch: Batch,
+        mut arrived: impl FnMut() -> Batch,
+    ) -> Answers {
         let mut answers = Answers::default();
         let mut waiting = vec![batch];
         while let Some(mut batch) = waiting.pop() {
+            // Tasks that arrive come after all that are waiting.
+            let arrived: &mut dyn FnMut() -> Batch = if waiting.is_empty() {
+                &mut arrived
+            } else {
+                &mut Batch::new
+            };
             let mut at = 0;
-            match self.attempt(|engine| engine.transaction(&mut batch, &mut at)) {
+            match self.attempt(|engine| engine.transaction(&mut batch, arrived, &mut at)) {
                 Ok(()) => self.publish(batch, &mut answers),
                 Err(TransactionFailure::Uncertain(fault)) => {
                     self.resolve_commit(batch, fault, &mut answers);
@@ -202,11 +218,19 @@ impl Engine {
     /// Leaves the index of the task in progress in `at`, where the batch is split after a failure. A
     /// failed `COMMIT` has no culprit, so the index is the middle then: a batch that does not fit on
     /// the disk is halved.
-    fn transaction(&mut self, batch: &mut Batch, at: &mut usize) -> Result<(), TransactionFailure> {
+    fn transaction(
+        &mut self,
+        batch: &mut Batch,
+        arrived: &mut dyn FnMut() -> Batch,
+        at: &mut usize,
+    ) -> Result<(), TransactionFailure> {
         let mut log = self.begin()?;
-        for (place, task) in batch.iter_mut().enumerate() {
-            *at = place;
+        while let Some(task) = batch.get_mut(*at) {
             task.run(&mut log)?;
+            *at += 1;
+            if *at == batch.len() {
+                batch.extend(arrived());
+            }
         }
         let head = log.head;
         drop(log);

@@ -38,7 +38,7 @@ use engine::Engine;
 use inline::{InlineCommit, end_turn};
 use models::PrepareTask;
 use queue::{EngineQueue, QueueEnd};
-use request::{Request, split};
+use request::Request;
 use rusqlite::Connection;
 use shards::ShardTask;
 
@@ -66,18 +66,18 @@ impl Writer {
         let (served, progress) = (queue.clone(), stall.clone());
         let thread = Thread::start("cqrs-sqlite-write", move || {
             let _end = QueueEnd(&served);
-            while let Some((mut engine, requests)) = served.next_batch() {
-                let (batch, lease_request) = split(requests);
+            while let Some((mut engine, mut open)) = served.next_batch() {
+                let batch = open.take();
                 let begun = Instant::now();
                 let mut answers = Answers::default();
                 progress.mark_working();
                 if !batch.is_empty() {
-                    answers = engine.engine().write(batch);
+                    answers = engine.engine().write_growing(batch, || open.take_arrived());
                     progress.mark_working();
                 }
                 let took = begun.elapsed();
                 // The lease ended the batch, so it comes after all of it, in the order of arrival.
-                if let Some(lease_request) = lease_request {
+                if let Some(lease_request) = open.into_lease_request() {
                     // The handler may need the worker of a task that waits for an earlier answer.
                     served.take_answers().send();
                     answers.send();

@@ -11,10 +11,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, TryAcquireError};
 
 use super::inline_policy::{InlinePolicy, MAX_INLINE_DELAY, inline_runtime};
-use super::request::Request;
-use super::task::Answers;
+use super::request::{Request, split};
+use super::task::{Answers, Batch};
 use crate::error::closed;
-use crate::transaction::lease::LeasedEngine;
+use crate::transaction::lease::{LeaseRequest, LeasedEngine};
 
 /// The requests for the engine in the order of arrival, and the engine while it is free.
 ///
@@ -32,6 +32,13 @@ pub(crate) struct EngineQueue {
     places: Semaphore,
     capacity: usize,
     max_batch: usize,
+}
+
+/// A batch that grows while it is written: callers that decide on other cores meanwhile get into it.
+pub(crate) struct OpenBatch<'q> {
+    queue: &'q EngineQueue,
+    builder: BatchBuilder<Request>,
+    lease_request: Option<LeaseRequest>,
 }
 
 struct EngineQueueState {
@@ -142,22 +149,17 @@ impl EngineQueue {
         Ok(())
     }
 
-    /// Waits until the writing thread has requests to serve, and takes the engine and a batch of them.
+    /// Waits until the writing thread has requests to serve, and takes the engine and the first of them.
     /// `None` after the end of the queue, when all requests are served.
-    pub(crate) fn next_batch(&self) -> Option<(LeasedEngine, Vec<Request>)> {
-        let mut batch = BatchBuilder::new(self.max_batch);
-        let engine = self.wait_for_work(&mut batch)?;
-        // Callers that the previous batch has answered may be about to send their next request.
-        loop {
-            thread::yield_now();
-            let mut state = self.lock();
-            if !batch.take_waiting(|| state.requests.pop_front()) {
-                break;
-            }
-        }
-        let requests = batch.into_requests();
-        self.places.add_permits(requests.len());
-        Some((engine, requests))
+    pub(crate) fn next_batch(&self) -> Option<(LeasedEngine, OpenBatch<'_>)> {
+        let mut builder = BatchBuilder::new(self.max_batch);
+        let engine = self.wait_for_work(&mut builder)?;
+        let open = OpenBatch {
+            queue: self,
+            builder,
+            lease_request: None,
+        };
+        Some((engine, open))
     }
 
     /// Takes the engine and the first tasks for an inline commit, if no other thread has them.
@@ -307,6 +309,37 @@ impl EngineQueue {
 impl EngineQueueState {
     fn is_closed(&self) -> bool {
         self.phase >= QueuePhase::Closed
+    }
+}
+
+impl OpenBatch<'_> {
+    /// The tasks that were taken since the last call.
+    pub(crate) fn take(&mut self) -> Batch {
+        let requests = self.builder.remove_taken();
+        self.queue.places.add_permits(requests.len());
+        let (tasks, lease_request) = split(requests);
+        self.lease_request = self.lease_request.take().or(lease_request);
+        tasks
+    }
+
+    /// Takes the tasks that have arrived. Without one, the batch is complete.
+    pub(crate) fn take_arrived(&mut self) -> Batch {
+        if !self.gather() {
+            // Callers that the previous batch has answered may be about to send their next request.
+            thread::yield_now();
+            self.gather();
+        }
+        self.take()
+    }
+
+    /// The lease that ended the batch.
+    pub(crate) fn into_lease_request(self) -> Option<LeaseRequest> {
+        self.lease_request
+    }
+
+    fn gather(&mut self) -> bool {
+        let mut state = self.queue.lock();
+        self.builder.take_waiting(|| state.requests.pop_front())
     }
 }
 

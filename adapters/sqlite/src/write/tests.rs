@@ -1,5 +1,6 @@
 mod answers;
 mod blocks;
+mod growth;
 mod inline;
 mod leases;
 mod positions;

@@ -1,0 +1,65 @@
+//! Batches that grow while they are written.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::*;
+
+/// An engine, and the number of its commits.
+fn counting(directory: &Directory) -> (Engine, Arc<AtomicU64>) {
+    let mut engine = engine(directory, &Sqlite::options());
+    let commits = Arc::new(AtomicU64::new(0));
+    let counted = commits.clone();
+    engine.faults.1 = Some(Box::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    }));
+    (engine, commits)
+}
+
+fn poison() -> Box<dyn Task> {
+    Box::new(Poison(|| Err(Fault::data("poison"))))
+}
+
+#[test]
+fn tasks_that_arrive_share_the_commit() {
+    let directory = Directory::new();
+    let (mut engine, commits) = counting(&directory);
+    let mut batches = [Batch::new(), Batch::new(), Batch::new()];
+    let answers = batches
+        .each_mut()
+        .map(|batch| put(batch, append("a:1", b"{}")));
+    let [batch, arrived, last] = batches;
+    let mut arrived = [arrived, last].into_iter();
+    let answered = engine.write_growing(batch, || arrived.next().unwrap_or_default());
+    answered.send();
+    assert_eq!(answers.map(position), [1, 2, 3]);
+    assert_eq!(commits.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_task_that_arrives_and_fails_fails_alone() {
+    let directory = Directory::new();
+    let (mut engine, commits) = counting(&directory);
+    let (mut batch, mut arrived) = (Batch::new(), vec![poison()]);
+    let first = put(&mut batch, append("a:1", b"{}"));
+    let second = put(&mut arrived, append("a:1", b"{}"));
+    let mut arrived = Some(arrived).into_iter();
+    let answered = engine.write_growing(batch, || arrived.next().unwrap_or_default());
+    answered.send();
+    assert_eq!([first, second].map(position), [1, 2]);
+    assert_eq!(commits.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn tasks_that_arrive_come_after_those_that_wait() {
+    let directory = Directory::new();
+    let (mut engine, _) = counting(&directory);
+    let (mut batch, mut arrived) = (Batch::new(), Batch::new());
+    let first = put(&mut batch, append("a:1", b"{}"));
+    batch.push(poison());
+    let second = put(&mut batch, append("a:1", b"{}"));
+    let third = put(&mut arrived, append("a:1", b"{}"));
+    let mut arrived = Some(arrived).into_iter();
+    let answered = engine.write_growing(batch, || arrived.next().unwrap_or_default());
+    answered.send();
+    assert_eq!([first, second, third].map(position), [1, 2, 3]);
+}
