@@ -116,6 +116,7 @@ statements!(
     move_parked,
     forget_shards,
     halt_shard,
+    held,
     insert_checkpoint,
     insert_divided_shard,
     insert_version,

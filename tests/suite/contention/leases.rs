@@ -4,7 +4,7 @@
 use std::iter::repeat_with;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use cqrs_conformance::StoreFixture as _;
 use cqrs_core::Dispatcher;
@@ -83,6 +83,47 @@ async fn a_request_waits_for_the_lease_of_a_process_that_is_gone_and_others_pass
     let written = held.await.expect("it is appended");
     assert!(begun.elapsed() >= LEASE, "{:?}", begun.elapsed());
     assert_eq!(positions(here, "name:1").await, [written.first.get()]);
+}
+
+/// Otherwise the owner of the lease, who has the head locked most of the time, would have to wait for those that wait
+/// for it.
+#[tokio::test]
+async fn a_request_that_waits_for_a_lease_does_not_wait_for_the_head() {
+    const TEST: &str = "a_request_that_waits_for_a_lease_does_not_wait_for_the_head";
+    let Some(processes) = Processes::start(TEST).await else {
+        return;
+    };
+    let (client, schema) = (&processes.client, processes.schema.name());
+    processes.lease_for("name:1", LEASE).await;
+    let renew = format!(
+        "UPDATE {schema}.tag_leases SET until = clock_timestamp() + interval '900 ms' \
+         WHERE until IS NOT NULL"
+    );
+    let find_looks = format!(
+        "SELECT count(*) FROM pg_stat_activity \
+         WHERE query LIKE '%{schema}%.tag_leases AS lease ON%' AND query_start > $1"
+    );
+    let waiting = async {
+        until(async || {
+            client.batch_execute(&renew).await.expect("it is renewed");
+            places_of(client, &processes.schema, "name:1").await == 2
+        })
+        .await;
+        let locking = processes.schema.client().await;
+        let lock = format!("BEGIN; SELECT FROM {schema}.head FOR UPDATE");
+        locking.batch_execute(&lock).await.expect("it is locked");
+        let now = client.query_one("SELECT clock_timestamp()", &[]).await;
+        let locked: SystemTime = now.expect("it answers").get(0);
+        until(async || {
+            client.batch_execute(&renew).await.expect("it is renewed");
+            let looks = client.query_one(&find_looks, &[&locked]).await;
+            looks.expect("it answers").get::<_, i64>(0) > 0
+        })
+        .await;
+        locking.batch_execute("COMMIT").await.expect("it ends");
+    };
+    let (written, ()) = join!(processes.here.append(losing("name:1")), waiting);
+    written.expect("it is appended");
 }
 
 /// A process that waits in line when it is killed gets its lease once, and nobody renews it.

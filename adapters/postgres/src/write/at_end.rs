@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 
-use cqrs_core::store::{AppendToken, Boundary, EventQuery, EventType, Tag, Tags};
+use cqrs_core::store::{AppendToken, Boundary, EventType, Tags};
 use cqrs_core::{CommandId, Position, Timestamp};
 use cqrs_kit::decider::ConflictWindow;
 use futures_util::future::join;
@@ -16,6 +16,7 @@ use super::batch::Batch;
 use super::log_session::LogSession;
 use super::request::Disposition;
 use super::rows::{BatchRows, has_metadata};
+use super::watched_tags::WatchedTags;
 use crate::fault::{Fault, Kind};
 use crate::row::{self, EventTypes, Head, count, number};
 
@@ -274,8 +275,8 @@ pub(super) async fn append_at_end(
         &tags,
         &commands,
         &requests.recorded,
-        &requests.watched_tags,
-        &requests.watching,
+        &requests.watched.tags,
+        &requests.watched.requests,
         &requests.following,
         &requests.followed,
         &process,
@@ -313,8 +314,7 @@ struct Requests<'b> {
     recorded: Vec<i64>,
     /// The request of each row of the table `command_metadata`.
     with_metadata: Vec<i64>,
-    watched_tags: Vec<Option<&'b str>>,
-    watching: Vec<i64>,
+    watched: WatchedTags<'b>,
     following: Vec<i64>,
     followed: Vec<i64>,
     /// Those that queue for leases.
@@ -333,7 +333,7 @@ impl<'b> Requests<'b> {
             };
             let append = &request.append;
             for boundary in &append.boundaries {
-                requests.watch(number, boundary);
+                requests.watched.add(number, boundary);
             }
             if request.queues_for_lease() {
                 requests.queueing.push(number);
@@ -368,24 +368,6 @@ impl<'b> Requests<'b> {
                 .conflicts
                 .saturating_sub(FEW_CONFLICTS)
                 .min(MAX_LEASE_DOUBLINGS)
-    }
-
-    /// Adds the tags of the events that the request depends on. Each such event has the first tag of an
-    /// item. More events may have it: then the request is decided again, and that decides.
-    fn watch(&mut self, number: i64, boundary: &'b Boundary) {
-        let EventQuery::Items(items) = &*boundary.fail_if else {
-            self.watched_tags.push(None);
-            self.watching.push(number);
-            return;
-        };
-        for item in items {
-            let tag = item.tags.first().map(Tag::as_str);
-            // PostgreSQL stores no text with a NUL in it, and rejects one as a parameter.
-            if tag.is_none_or(|tag| !tag.contains('\0')) {
-                self.watched_tags.push(tag);
-                self.watching.push(number);
-            }
-        }
     }
 
     /// Adds the request of the same batch that this one follows, if there is one.

@@ -7,8 +7,10 @@ use super::batch::Batch;
 use super::flight::{Flight, Landing, append, is_written};
 use super::log_end::LogEnd;
 use super::log_session::LogSession;
+use super::request::Request;
 use super::rows::BatchRows;
 use super::sessions::Sessions;
+use super::watched_tags::WatchedTags;
 use crate::Options;
 use crate::fault::{Fault, Kind};
 use crate::known_log::KnownLog;
@@ -124,6 +126,24 @@ impl Engine {
     /// Whether other processes write, so that a batch is sent alone, to the end of the log.
     pub(super) fn is_contended(&self) -> bool {
         self.end.is_contended()
+    }
+
+    /// Whether leases of other processes hold all of these requests. If the database does not tell, their next append
+    /// will.
+    pub(super) async fn are_held(&self, requests: impl Iterator<Item = &Request>) -> bool {
+        let Some(session) = self.sessions.current() else {
+            return false;
+        };
+        let mut watched = WatchedTags::default();
+        let mut asked = 0;
+        for request in requests {
+            asked += 1;
+            for boundary in &request.append.boundaries {
+                watched.add(asked, boundary);
+            }
+        }
+        let held = session.count_held(self.process, &watched).await;
+        held.is_ok_and(|held| held == asked)
     }
 
     /// Whether a batch can be sent behind those in flight. If not, it has to wait for them.

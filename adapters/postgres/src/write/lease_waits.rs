@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::batch::Batch;
 use super::request::Request;
 
-/// Time after which requests are tried again. The end of a lease is not announced.
+/// Time between two looks at the leases. The end of one is not announced.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Requests that wait for leases of other processes, and those that follow them. They have left their
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Invariant: a request that follows one of these is behind it.
 pub(super) struct LeaseWaits {
     requests: VecDeque<Request>,
-    /// When they are tried again.
+    /// When their leases are looked at.
     until: Option<Instant>,
     max_batch: usize,
     /// Maximum number of requests.
@@ -55,11 +55,7 @@ impl LeaseWaits {
         if self.requests.is_empty() {
             return;
         }
-        let mut tokens: BTreeSet<AppendToken> = self
-            .requests
-            .iter()
-            .filter_map(|it| it.append.token())
-            .collect();
+        let mut tokens = self.tokens();
         let followers = batch.requests.extract_if(.., |it| {
             let is_follower = it.follows(&tokens);
             if is_follower {
@@ -71,7 +67,24 @@ impl LeaseWaits {
         self.limit();
     }
 
-    /// Waits until the requests are to be tried again. Never, if there are none.
+    /// Whether their leases are to be looked at.
+    pub(super) fn are_due(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// The requests that do not wait for others of these.
+    pub(super) fn first_waiting(&self) -> impl Iterator<Item = &Request> {
+        let tokens = self.tokens();
+        let requests = self.requests.iter();
+        requests.filter(move |request| !request.follows(&tokens))
+    }
+
+    /// Lets them wait once more.
+    pub(super) fn wait_again(&mut self) {
+        self.until = Some(Instant::now() + PAUSE);
+    }
+
+    /// Waits until the leases are to be looked at. Never, if there are no requests.
     pub(super) async fn ended(&self) {
         match self.until {
             Some(until) => sleep_until(until).await,
@@ -79,13 +92,10 @@ impl LeaseWaits {
         }
     }
 
-    /// Adds the requests to the batches that are to be sent, if they are to be tried again. Those that follow
+    /// Adds the requests to the batches that are to be sent. Those that follow
     /// one of them may be in these batches already, and are put behind it. Those that they follow may be
     /// there, too, and stay ahead.
     pub(super) fn release_to(&mut self, next: &mut VecDeque<Batch>) {
-        if self.until.is_none_or(|until| Instant::now() < until) {
-            return;
-        }
         for batch in &mut *next {
             self.take_followers(batch);
         }
@@ -97,7 +107,12 @@ impl LeaseWaits {
         }
     }
 
-    /// Sets the time of the next attempt, and answers the last requests if there are too many.
+    fn tokens(&self) -> BTreeSet<AppendToken> {
+        let requests = self.requests.iter();
+        requests.filter_map(|it| it.append.token()).collect()
+    }
+
+    /// Sets the time of the next look, and answers the last requests if there are too many.
     fn limit(&mut self) {
         if self.requests.is_empty() {
             return;
@@ -137,16 +152,35 @@ mod tests {
         let mut waiting = request(second, Some(first));
         waiting.wait_for_lease();
         waits.take_waiting(&mut Batch::new(vec![waiting]));
+        assert!(!waits.are_due());
         let mut next = VecDeque::from([
             Batch::new(vec![request(first, None)]),
             Batch::new(vec![request(third, Some(second)), request(other, None)]),
         ]);
         waits.ended().await;
+        assert!(waits.are_due());
         waits.release_to(&mut next);
         assert!(waits.is_empty());
         let released: Vec<_> = next.into_iter().flat_map(|batch| batch.requests).collect();
         assert!(!released.iter().any(Request::waits_for_lease));
         let order: Vec<_> = released.iter().filter_map(|it| it.append.token()).collect();
         assert_eq!(order, [first, other, second, third]);
+    }
+
+    #[tokio::test]
+    async fn the_leases_of_requests_that_follow_others_are_not_looked_at() {
+        let mut waits = LeaseWaits::new(&WriterOptions::default());
+        let [first, second] = [(); 2].map(|()| AppendToken::new());
+        let waiting = [request(first, None), request(second, Some(first))];
+        let waiting = waiting.map(|mut it| {
+            it.wait_for_lease();
+            it
+        });
+        waits.take_waiting(&mut Batch::new(waiting.into()));
+        let looked_at = waits.first_waiting().filter_map(|it| it.append.token());
+        assert_eq!(looked_at.collect::<Vec<_>>(), [first]);
+        waits.ended().await;
+        waits.wait_again();
+        assert!(!waits.are_due());
     }
 }

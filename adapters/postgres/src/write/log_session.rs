@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::rows::{
     AppendStatement, AppendStatements, BatchRows, KnownBlocks, has_metadata, is_one_event,
 };
+use super::watched_tags::WatchedTags;
 use crate::fault::Fault;
 use crate::known_log::{KnownLog, SeenHead};
 use crate::link::Link;
@@ -232,6 +233,17 @@ impl<C: Borrow<Connection> + Sync> LogSession<C> {
         };
         let statement = self.prepared(sql).await?;
         Ok(self.client().query_one(&statement, params).await?)
+    }
+
+    /// The number of those of these requests that leases of other processes hold.
+    pub(super) async fn count_held(
+        &self,
+        process: Uuid,
+        watched: &WatchedTags<'_>,
+    ) -> Result<i64, Fault> {
+        let params = [&process as _, &watched.tags as _, &watched.requests as _];
+        let rows = self.query(&self.sql.held, &params).await?;
+        Ok(rows.first().map_or(Ok(0), |row| row.try_get(0))?)
     }
 
     /// Begins a transaction and locks the head.

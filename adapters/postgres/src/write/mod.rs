@@ -26,6 +26,7 @@ pub(crate) mod versions;
 pub(crate) mod view_commit;
 mod view_copy;
 pub(crate) mod views;
+mod watched_tags;
 
 use cqrs_core::store::{Append, AppendError, Appended};
 use cqrs_kit::batch::Batches;

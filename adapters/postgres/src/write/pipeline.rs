@@ -60,7 +60,9 @@ impl Pipeline {
                 let ended = self.lock_waits.take_ended();
                 self.add_next(ended);
             }
-            self.lease_waits.release_to(&mut self.next);
+            if self.lease_waits.are_due() {
+                self.try_waiting().await;
+            }
             if !self.in_flight.is_empty() {
                 if let Some(landing) = self.follow().await {
                     self.land(landing).await;
@@ -72,6 +74,17 @@ impl Pipeline {
             } else {
                 return;
             }
+        }
+    }
+
+    /// Tries the requests again that wait for leases, unless all of these last.
+    async fn try_waiting(&mut self) {
+        // Boxed, since the future of the pipeline would have room for it all the time.
+        let held = Box::pin(self.engine.are_held(self.lease_waits.first_waiting()));
+        if held.await {
+            self.lease_waits.wait_again();
+        } else {
+            self.lease_waits.release_to(&mut self.next);
         }
     }
 
