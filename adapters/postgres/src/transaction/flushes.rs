@@ -243,9 +243,11 @@ impl SentAppend {
     pub(super) fn on_committed(&mut self) {
         self.is_committed = true;
         let number = self.number;
-        self.flushes
-            .progress
-            .send_modify(|progress| progress.committed = number);
+        // Whoever waits does so for the lead, or for the answer to a query if nobody has that.
+        self.flushes.progress.send_if_modified(|progress| {
+            progress.committed = number;
+            progress.lead.is_none()
+        });
     }
 
     /// It is to become durable. `is_flushed`: the waiting commit behind it was answered.
