@@ -1,6 +1,8 @@
 //! Futures that are dropped at any point leave no transaction open on a connection of PostgreSQL,
 //! and no reader uses an outdated snapshot.
 
+mod snapshots;
+
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
@@ -32,7 +34,7 @@ async fn poll_times<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     .await
 }
 
-/// A store with one connection in each pool, and a table with one row beside it.
+/// A store with few connections in each pool, and a table with one row beside it.
 struct Scene {
     store: Postgres,
     client: Client,
@@ -41,8 +43,8 @@ struct Scene {
 
 impl Scene {
     /// `None` where there is no PostgreSQL.
-    async fn start(test: &str) -> Option<Self> {
-        let schema = Schema::fresh(test, Postgres::options().pool_size(1))?;
+    async fn start(test: &str, connections: usize) -> Option<Self> {
+        let schema = Schema::fresh(test, Postgres::options().pool_size(connections))?;
         let options = schema.options().application_name(schema.name());
         let store = options.connect(schema.url()).await.expect("connects");
         let client = schema.client().await;
@@ -88,7 +90,8 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_query_leaves_no_snapshot_to_the_next() {
-    let Some(scene) = Scene::start("a_dropped_query_leaves_no_snapshot_to_the_next").await else {
+    let Some(scene) = Scene::start("a_dropped_query_leaves_no_snapshot_to_the_next", 1).await
+    else {
         return;
     };
     let mut n = 0;
@@ -115,7 +118,7 @@ async fn a_dropped_query_leaves_no_snapshot_to_the_next() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_waits_for_a_statement_whose_caller_is_gone() {
     let test = "nobody_waits_for_a_statement_whose_caller_is_gone";
-    let Some(scene) = Scene::start(test).await else {
+    let Some(scene) = Scene::start(test, 1).await else {
         return;
     };
     let sleeping = "SELECT count(*) FROM pg_stat_activity \
@@ -144,7 +147,7 @@ async fn nobody_waits_for_a_statement_whose_caller_is_gone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_transaction_leaves_nothing_open() {
-    let Some(scene) = Scene::start("a_dropped_transaction_leaves_nothing_open").await else {
+    let Some(scene) = Scene::start("a_dropped_transaction_leaves_nothing_open", 1).await else {
         return;
     };
     let update = format!("UPDATE {}.counter SET n = n + 1", scene.schema.name());
@@ -180,7 +183,7 @@ async fn a_dropped_transaction_leaves_nothing_open() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_commit_of_views_leaves_nothing_open() {
-    let Some(scene) = Scene::start("a_dropped_commit_of_views_leaves_nothing_open").await else {
+    let Some(scene) = Scene::start("a_dropped_commit_of_views_leaves_nothing_open", 1).await else {
         return;
     };
     let model = ModelSchema {
