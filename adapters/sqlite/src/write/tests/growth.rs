@@ -1,8 +1,13 @@
 //! Batches that grow while they are written.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::task::{Context, Waker};
 
+use super::inline::writer;
 use super::*;
+use crate::stall::StallDetector;
 
 /// An engine, and the number of its commits.
 fn counting(directory: &Directory) -> (Engine, Arc<AtomicU64>) {
@@ -62,4 +67,29 @@ fn tasks_that_arrive_come_after_those_that_wait() {
     let answered = engine.write_growing(batch, || arrived.next().unwrap_or_default());
     answered.send();
     assert_eq!([first, second, third].map(position), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn an_append_that_is_sent_while_a_task_runs_shares_its_commit() {
+    let directory = Directory::new();
+    let (committed, commits) = channel();
+    let writer = writer(&directory, StallDetector::new(Duration::MAX), move || {
+        let _ = committed.send(());
+    });
+    let (tell, told) = channel();
+    let (release, released) = channel::<()>();
+    let mut work = pin!(writer.work(move |_| {
+        let _ = tell.send(());
+        let _ = released.recv();
+        Ok(())
+    }));
+    let mut append = pin!(writer.append(append("a:1", b"{}")));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(work.as_mut().poll(&mut context).is_pending());
+    told.recv().unwrap();
+    assert!(append.as_mut().poll(&mut context).is_pending());
+    drop(release);
+    work.await.unwrap();
+    append.await.unwrap();
+    assert_eq!(commits.try_iter().count(), 1);
 }
