@@ -319,6 +319,10 @@ impl AggregateItem {
             fn json(&self) -> __cqrs::Option<__cqrs::Value> {
                 __cqrs::Probe::<Self>::new().json(self)
             }
+
+            fn copy(&self) -> __cqrs::Option<Self> {
+                __cqrs::Probe::<Self>::new().copy(self)
+            }
         }
     }
 }

@@ -75,6 +75,7 @@ mod awaited_shards;
 mod chains;
 mod custom_metadata;
 mod failing;
+mod fallbacks;
 mod follow;
 mod idle;
 mod large_views;

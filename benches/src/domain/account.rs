@@ -41,7 +41,7 @@ pub struct Deposited {
     pub amount: u64,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Account {
     balance: u64,
 }

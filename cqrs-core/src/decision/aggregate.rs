@@ -122,6 +122,16 @@ impl AggregateState {
         guarded(|| self.method("serialize"), || state.json())
     }
 
+    /// A copy of the state, if its type is `Clone`. `None` also if that panics: no decision depends on a copy.
+    pub(super) fn copy(&self) -> Option<Self> {
+        let state = self.state.as_ref()?;
+        let copy = catch_unwind(AssertUnwindSafe(|| state.copy())).ok()??;
+        Some(Self {
+            state: Some(copy),
+            ..*self
+        })
+    }
+
     /// The lowest time that the next event can have.
     pub(super) fn time(&self) -> Timestamp {
         self.time

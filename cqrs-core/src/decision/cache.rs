@@ -42,6 +42,11 @@ pub struct StateCacheHealth {
 pub(super) struct StateSlot {
     /// `None` while a decision has the state, and after a decision that left it dirty.
     cached: Option<FoldedState>,
+    /// The state as it was read last, without any event that was decided since. The next read starts there, if the
+    /// cached state has turned out to be wrong.
+    pub(super) fallback: Option<Box<FoldedState>>,
+    /// Whether a decision has lost: its events were not recorded, or its handler panicked. Only then is a fallback kept.
+    pub(super) has_lost: bool,
     /// An append in flight whose events were in a state that was dropped. The next decision waits
     /// for it before it reads the log; otherwise it would miss these events and conflict with them.
     awaited: Option<Pending>,
@@ -94,6 +99,7 @@ impl StateSlot {
         }
         self.cached = None;
         if is_lost {
+            self.has_lost = true;
             self.suspend_pipelining();
         }
         is_valid
@@ -198,6 +204,7 @@ impl StateCache {
         // reads the log, after the append in flight that this one had built on.
         if load.is_dirty {
             slot.awaited = load.state.pending.take();
+            slot.has_lost = true;
             return;
         }
         // States that every append writes are read from the store, together with their positions.
@@ -206,13 +213,16 @@ impl StateCache {
         }
         let FoldedState { value, size, .. } = &mut load.state;
         // Outside of the entries' lock, since it may run the user's `Serialize`.
-        let bytes = size.bytes(|| value.size());
+        let state_size = size.bytes(|| value.size());
+        // A fallback is about as large.
+        let bytes = state_size.saturating_mul(1 + usize::from(slot.fallback.is_some()));
         slot.suspended_for = slot.suspended_for.saturating_sub(1);
         if self.entries().keep(&load.key, &slot, bytes) {
             let unread = FoldedState::unread(load.aggregate);
             slot.cached = Some(mem::replace(&mut load.state, unread));
         } else {
             // Dropped for lack of room: as with a dirty state.
+            slot.fallback = None;
             slot.awaited = load.state.pending.take();
         }
     }

@@ -137,6 +137,35 @@ impl Load {
         self.is_dirty = false;
     }
 
+    /// Drops a state with events that were not recorded. The next read starts at the fallback.
+    pub(super) fn fall_back(&mut self) {
+        self.reset();
+        if let Some(slot) = &mut self.checkout {
+            slot.has_lost = true;
+        }
+        self.take_fallback();
+    }
+
+    /// Takes the fallback of the slot, if there is one, in place of a state that is not read.
+    pub(super) fn take_fallback(&mut self) {
+        let slot = self.checkout.as_mut();
+        if let Some(fallback) = slot.and_then(|slot| slot.fallback.take()) {
+            self.state = *fallback;
+        }
+    }
+
+    /// Keeps a copy of the state, which was just read, for decisions that lose. A decision that has not lost before
+    /// needs none.
+    pub(super) fn keep_fallback(&mut self) {
+        // States that every append writes are read from the store.
+        if self.stores_every_state() {
+            return;
+        }
+        if let Some(slot) = self.checkout.as_mut().filter(|slot| slot.has_lost) {
+            slot.fallback = self.state.copy().map(Box::new);
+        }
+    }
+
     /// Key of the stored state. An aggregate with stored states has one tag.
     pub(super) fn state_key(&self) -> StateKey {
         let id = self.key.tags.iter().next().map_or("", Tag::id);
@@ -217,6 +246,16 @@ impl FoldedState {
             size: SizeEstimate::default(),
             query: None,
         }
+    }
+
+    /// A copy without the append in flight, if the type of the state is `Clone`.
+    fn copy(&self) -> Option<Self> {
+        Some(Self {
+            value: self.value.copy()?,
+            pending: None,
+            query: self.query.clone(),
+            ..*self
+        })
     }
 
     /// Whether there is a state that later events can be folded into.

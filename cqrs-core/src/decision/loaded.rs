@@ -205,7 +205,7 @@ impl<'a> Loaded<'a> {
                 load.seen = last;
             } else {
                 has_failed = true;
-                load.reset();
+                load.fall_back();
                 if let Some(slot) = &mut load.checkout {
                     slot.suspend_pipelining();
                 }

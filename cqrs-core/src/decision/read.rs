@@ -57,6 +57,9 @@ impl Decisions {
         loaded.loads.sort_by_key(|load| load.state.is_read());
         let missing = loaded.loads.partition_point(|load| !load.state.is_read());
         if missing > 0 {
+            for load in &mut loaded.loads[..missing] {
+                load.take_fallback();
+            }
             // Boxed, so that the future of a command that needs no read is small.
             Box::pin(self.read(&mut loaded.loads[..missing], handler)).await?;
         }
@@ -79,7 +82,7 @@ impl Decisions {
         // on.
         for load in &mut loaded.loads {
             if load.stores_every_state() || load.is_dirty {
-                load.reset();
+                load.fall_back();
             }
         }
         let is_behind = self.read(&mut loaded.loads, handler).await?;
@@ -221,6 +224,9 @@ impl Decisions {
             // This very read may have found out, halfway, that the log was replaced. If that
             // happens after this check, the store refuses the append.
             if self.store.heads().incarnation() == incarnation {
+                if self.cache.is_enabled() {
+                    loads.iter_mut().for_each(Load::keep_fallback);
+                }
                 return Ok(was_replaced || is_newer || is_behind);
             }
         }

@@ -242,6 +242,9 @@ pub trait AnyState: Send + Sync {
     /// See [`Aggregate::json`].
     fn json(&self) -> Option<Value>;
 
+    /// See [`Aggregate::copy`].
+    fn copy(&self) -> Option<Box<dyn AnyState>>;
+
     /// The state, for the typed reference that a handler takes.
     fn as_any(&self) -> &dyn Any;
 
@@ -264,6 +267,10 @@ impl<A: Aggregate> AnyState for A {
 
     fn json(&self) -> Option<Value> {
         Aggregate::json(self)
+    }
+
+    fn copy(&self) -> Option<Box<dyn AnyState>> {
+        Aggregate::copy(self).map(|copy| Box::new(copy) as _)
     }
 
     fn as_any(&self) -> &dyn Any {

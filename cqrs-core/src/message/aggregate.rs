@@ -14,6 +14,9 @@ use crate::store::{Tag, Tags};
 /// "state"` keeps the current state in the store, so that a decision does not fold it from its
 /// events. `permission = ".."` sets the permission that an actor needs to read the state and
 /// history.
+///
+/// If the state is `Clone`, a decision that loses against another process reads only the events since its
+/// last read, in place of all. The clone must share nothing that an `#[apply]` changes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate",
     label = "this type has no `#[aggregate(id = ..)]` on its `impl` block",
@@ -74,6 +77,12 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     /// The state as JSON, if its type is `Serialize`, for operators to look at.
     #[doc(hidden)]
     fn json(&self) -> Option<Value> {
+        None
+    }
+
+    /// A copy of the state, if its type is `Clone`.
+    #[doc(hidden)]
+    fn copy(&self) -> Option<Self> {
         None
     }
 }

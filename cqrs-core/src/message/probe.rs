@@ -101,6 +101,13 @@ impl<T: schemars::JsonSchema> Probe<T> {
     }
 }
 
+impl<T: Clone> Probe<T> {
+    /// A copy of the value.
+    pub fn copy(&self, value: &T) -> Option<T> {
+        Some(value.clone())
+    }
+}
+
 impl<T: Serialize> Probe<T> {
     /// The size of the value, plus the size of its JSON as an estimate for the heap, in bytes.
     pub fn size(&self, value: &T) -> usize {
@@ -141,6 +148,11 @@ pub trait Fallback<T> {
     /// The size of the value without its heap, which is not known.
     fn size(&self, _: &T) -> usize {
         size_of::<T>()
+    }
+
+    /// Returns no copy.
+    fn copy(&self, _: &T) -> Option<T> {
+        None
     }
 
     /// Returns no JSON.

@@ -48,6 +48,9 @@ const _: () = {
         fn json(&self) -> __cqrs::Option<__cqrs::Value> {
             __cqrs::Probe::<Self>::new().json(self)
         }
+        fn copy(&self) -> __cqrs::Option<Self> {
+            __cqrs::Probe::<Self>::new().copy(self)
+        }
     }
     impl<__C, const __ROLE: __cqrs::u64> __cqrs::Borrowed<__C, __ROLE> for Item
     where
