@@ -414,14 +414,18 @@ impl Engine {
         }
     }
 
-    /// Whether the batch was committed. A transaction is there as a whole, so one task that wrote
-    /// something tells for all.
+    /// Whether the batch was committed. A transaction is there as a whole, so each task that wrote something tells for
+    /// all. If they do not agree, what one of them wrote was overwritten since, and nothing is known.
     fn find(&mut self, batch: &Batch) -> Result<bool, TransactionFailure> {
         let log = self.begin()?;
         log.conn.prepare_cached(sql::RESOLVE_COMMIT)?.execute([])?;
         let mut found = None;
         for task in batch {
-            found = found.or(task.is_there(log.conn)?);
+            let is_there = task.is_there(log.conn)?;
+            if found.is_some() && is_there.is_some() && found != is_there {
+                return Err(Fault::data("a part of the transaction is there").into());
+            }
+            found = found.or(is_there);
         }
         drop(log);
         self.commit(self.committed)?;

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::mem::{replace, take};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cqrs_core::store::{AppendError, StoreError};
 use cqrs_kit::batch::BatchBuilder;
@@ -39,7 +39,11 @@ pub(crate) struct OpenBatch<'q> {
     queue: &'q EngineQueue,
     builder: BatchBuilder<Request>,
     lease_request: Option<LeaseRequest>,
+    begun: Instant,
 }
+
+/// Time after which a batch grows no more: its transaction keeps other processes from writing.
+pub(super) const MAX_GROWTH: Duration = Duration::from_millis(5);
 
 struct EngineQueueState {
     requests: VecDeque<Request>,
@@ -158,6 +162,7 @@ impl EngineQueue {
             queue: self,
             builder,
             lease_request: None,
+            begun: Instant::now(),
         };
         Some((engine, open))
     }
@@ -324,6 +329,9 @@ impl OpenBatch<'_> {
 
     /// Takes the tasks that have arrived. Without one, the batch is complete.
     pub(crate) fn take_arrived(&mut self) -> Batch {
+        if self.begun.elapsed() > MAX_GROWTH {
+            return Batch::new();
+        }
         if !self.gather() {
             // Callers that the previous batch has answered may be about to send their next request.
             thread::yield_now();

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use super::append::AppendTask;
 use super::engine::Engine;
 use super::models::PrepareTask;
+use super::shards::ShardTask;
 use super::task::{Batch, Log, Task};
 use super::views::ViewTask;
 use crate::fault::Fault;
@@ -290,6 +291,29 @@ fn a_failed_commit_that_took_place_is_found() {
     assert!(matches!(error(second), AppendError::Conflict { .. }));
     let conflict = write_one(&mut engine, unless_after("a:1", 0)).unwrap_err();
     assert!(matches!(conflict, AppendError::Conflict { .. }));
+}
+
+/// A task moves the checkpoint that a view commit of the same transaction has set, so the two do not agree.
+#[test]
+fn a_failed_commit_of_which_one_part_was_overwritten_is_said_not_to_be_known() {
+    let directory = Directory::new();
+    let mut engine = engine(&directory, &Sqlite::options());
+    prepare(&mut engine, model(&[])).unwrap();
+    engine.faults.0.push_back(CommitFault::Kept);
+    let mut batch = Batch::new();
+    let (views, views_answer) = ViewTask::new(views(model(&[]), None)).unwrap();
+    batch.push(Box::new(views));
+    let (moving, _) = ShardTask::new(|conn: &Connection| {
+        conn.execute("UPDATE checkpoints SET position = 0", [])?;
+        Ok(())
+    });
+    batch.push(Box::new(moving));
+    let command = append("a:1", b"{}");
+    let unknown = put(&mut batch, command.clone());
+    engine.write(batch).send();
+    assert!(matches!(error(unknown), AppendError::Indeterminate { .. }));
+    assert!(views_answer.blocking_recv().unwrap().is_err());
+    assert!(write_one(&mut engine, command).unwrap().replayed);
 }
 
 #[test]
