@@ -57,6 +57,17 @@ fn climb(cmd: Climb, ladder: &Ladder) -> Climbed {
     }
 }
 
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct LoseGrip {
+    #[id(Ladder)]
+    ladder: u32,
+}
+
+#[command_handler]
+fn lose_grip(_: LoseGrip, _: &Ladder) -> Climbed {
+    panic!("of the test")
+}
+
 /// The same of a state that cannot be copied.
 #[derive(Command, Clone, Serialize, Deserialize)]
 pub struct ClimbOut {
@@ -177,6 +188,30 @@ async fn a_decision_that_loses_again_reads_the_events_since_its_last_read() {
         assert!((10..=30).contains(&read), "{read} events");
         let ladder = other.state::<Ladder>(&1).await.expect("a state");
         assert_eq!(ladder.rungs, HISTORY + 25);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_a_panic_all_is_read() {
+    on_each_twice(module(), |builders| async move {
+        let (other, app, log) = two_processes(builders).await;
+        fill(&app).await;
+        let climb = Climb { ladder: 1 };
+        for _ in 0..3 {
+            other.execute(climb.clone()).await.expect("climbs");
+            app.execute(climb.clone()).await.expect("climbs");
+        }
+        let before = log.events() as u64;
+        app.execute(LoseGrip { ladder: 1 })
+            .await
+            .expect_err("panics");
+        app.execute(climb.clone()).await.expect("climbs");
+        assert!(
+            log.events() as u64 >= before + HISTORY,
+            "{} events",
+            log.events()
+        );
     })
     .await;
 }

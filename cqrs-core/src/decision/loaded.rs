@@ -149,10 +149,14 @@ impl<'a> Loaded<'a> {
         }
     }
 
-    /// Marks all states as unusable, after a handler that had them panicked.
+    /// Marks all states as unusable, after a handler that had them panicked. Fallbacks are dropped as well: a copy
+    /// may share what the handler has left in any condition.
     pub(super) fn spoil(&mut self) {
         for load in &mut self.loads {
             load.is_dirty = true;
+            if let Some(slot) = &mut load.checkout {
+                slot.fallback = None;
+            }
         }
     }
 
