@@ -224,12 +224,19 @@ impl Engine {
         arrived: &mut dyn FnMut() -> Batch,
         at: &mut usize,
     ) -> Result<(), TransactionFailure> {
+        let files = self.files.clone();
         let mut log = self.begin()?;
         while let Some(task) = batch.get_mut(*at) {
             task.run(&mut log)?;
             *at += 1;
             if *at == batch.len() {
-                batch.extend(arrived());
+                let tasks = arrived();
+                if !tasks.is_empty() {
+                    batch.extend(tasks);
+                    // These may have been sent after the files were replaced, which was not so when the transaction
+                    // began.
+                    files.check()?;
+                }
             }
         }
         let head = log.head;
