@@ -66,7 +66,8 @@ impl Writer {
         let (served, progress) = (queue.clone(), stall.clone());
         let thread = Thread::start("cqrs-sqlite-write", move || {
             let _end = QueueEnd(&served);
-            while let Some((mut engine, mut open)) = served.next_batch() {
+            let mut follows_crowd = false;
+            while let Some((mut engine, mut open)) = served.next_batch(follows_crowd) {
                 let batch = open.take();
                 let begun = Instant::now();
                 let mut answers = Answers::default();
@@ -76,6 +77,7 @@ impl Writer {
                     progress.mark_working();
                 }
                 let took = begun.elapsed();
+                follows_crowd = open.is_crowd();
                 // The lease ended the batch, so it comes after all of it, in the order of arrival.
                 if let Some(lease_request) = open.into_lease_request() {
                     // The handler may need the worker of a task that waits for an earlier answer.

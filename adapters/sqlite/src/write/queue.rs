@@ -40,6 +40,10 @@ pub(crate) struct OpenBatch<'q> {
     builder: BatchBuilder<Request>,
     lease_request: Option<LeaseRequest>,
     begun: Instant,
+    /// Number of tasks that were taken.
+    tasks: usize,
+    /// The batch before it had several tasks.
+    follows_crowd: bool,
 }
 
 /// Time after which a batch grows no more: its transaction keeps other processes from writing.
@@ -155,7 +159,7 @@ impl EngineQueue {
 
     /// Waits until the writing thread has requests to serve, and takes the engine and the first of them.
     /// `None` after the end of the queue, when all requests are served.
-    pub(crate) fn next_batch(&self) -> Option<(LeasedEngine, OpenBatch<'_>)> {
+    pub(crate) fn next_batch(&self, follows_crowd: bool) -> Option<(LeasedEngine, OpenBatch<'_>)> {
         let mut builder = BatchBuilder::new(self.max_batch);
         let engine = self.wait_for_work(&mut builder)?;
         let open = OpenBatch {
@@ -163,6 +167,8 @@ impl EngineQueue {
             builder,
             lease_request: None,
             begun: Instant::now(),
+            tasks: 0,
+            follows_crowd,
         };
         Some((engine, open))
     }
@@ -324,6 +330,7 @@ impl OpenBatch<'_> {
         self.queue.places.add_permits(requests.len());
         let (tasks, lease_request) = split(requests);
         self.lease_request = self.lease_request.take().or(lease_request);
+        self.tasks += tasks.len();
         tasks
     }
 
@@ -332,12 +339,18 @@ impl OpenBatch<'_> {
         if self.begun.elapsed() > MAX_GROWTH {
             return Batch::new();
         }
-        if !self.gather() {
-            // Callers that the previous batch has answered may be about to send their next request.
+        // Callers that the previous batch has answered may be about to send their next request. Where there is no such
+        // crowd, other processes would wait for the yield, which takes long on a busy machine.
+        if !self.gather() && (self.follows_crowd || self.is_crowd()) {
             thread::yield_now();
             self.gather();
         }
         self.take()
+    }
+
+    /// Whether it has several tasks.
+    pub(crate) fn is_crowd(&self) -> bool {
+        self.tasks > 1
     }
 
     /// The lease that ended the batch.
