@@ -194,9 +194,12 @@ async fn a_caller_that_overtakes_the_thread_of_its_answer_finds_the_engine_free(
         // This is no task, so the writing thread commits.
         let mut first = Box::pin(writer.append(append("a:1", b"{}")));
         let polled = first.as_mut().poll(&mut Context::from_waker(&waker));
-        assert!(polled.is_pending());
-        told.recv().unwrap();
         assert_eq!(threads.recv().unwrap().name(), WRITING_THREAD);
+        if polled.is_ready() {
+            // It was answered before it was asked for its answer, and wakes nobody.
+            continue;
+        }
+        told.recv().unwrap();
 
         let next = writer.clone();
         let call = tokio::spawn(async move { next.append(append("a:1", b"{}")).await });
