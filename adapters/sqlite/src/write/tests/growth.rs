@@ -90,6 +90,7 @@ async fn commits_of_two(time: Duration) -> usize {
     assert!(work.as_mut().poll(&mut context).is_pending());
     told.recv().unwrap();
     assert!(append.as_mut().poll(&mut context).is_pending());
+    // Nothing but time ends the growth.
     thread::sleep(time);
     drop(release);
     work.await.unwrap();
