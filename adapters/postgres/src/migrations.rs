@@ -28,6 +28,7 @@ const MIGRATIONS: Migrations = Migrations::new(&[
     include_str!("sql/migrations/0017_command_metadata.sql"),
     include_str!("sql/migrations/0018_head_check.sql"),
     include_str!("sql/migrations/0019_hashed_tags.sql"),
+    include_str!("sql/migrations/0020_distinct_entries.sql"),
 ]);
 
 /// All migrations as SQL that may run again: a transaction for each, which does nothing unless the tables

@@ -29,6 +29,7 @@ const LATER: &[&str] = &[
     include_str!("../../../adapters/postgres/src/sql/migrations/0017_command_metadata.sql"),
     include_str!("../../../adapters/postgres/src/sql/migrations/0018_head_check.sql"),
     include_str!("../../../adapters/postgres/src/sql/migrations/0019_hashed_tags.sql"),
+    include_str!("../../../adapters/postgres/src/sql/migrations/0020_distinct_entries.sql"),
 ];
 
 /// The version of the current layout.
