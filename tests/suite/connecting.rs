@@ -12,6 +12,7 @@ use cqrs_core::store::{
 };
 use cqrs_postgres::{ConnectError, Options, Postgres};
 use test_postgres::Server;
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::spawn_blocking;
 use tokio_postgres::NoTls;
 
@@ -195,6 +196,59 @@ async fn works(options: Options, schema: &Schema) {
     let checked = tokio::time::timeout(Duration::from_secs(30), check).await;
     let checked = checked.unwrap_or_else(|_| panic!("{shown}: it does not end"));
     checked.unwrap_or_else(|error| panic!("{shown}: {error}"));
+}
+
+/// Runtimes that lack timers, I/O, and both.
+fn poor_runtimes() -> [Runtime; 3] {
+    let build = |enable: fn(&mut Builder) -> &mut Builder| {
+        let built = enable(&mut Builder::new_current_thread()).build();
+        built.expect("a runtime")
+    };
+    [
+        build(Builder::enable_io),
+        build(Builder::enable_time),
+        build(|builder| builder),
+    ]
+}
+
+#[test]
+fn a_runtime_without_timers_or_io_is_refused() {
+    let test = "a_runtime_without_timers_or_io_is_refused";
+    let Some(schema) = Schema::fresh(test, Postgres::options()) else {
+        return;
+    };
+    for runtime in poor_runtimes() {
+        let refused = runtime.block_on(schema.options().connect(schema.url()));
+        let refused = refused.expect_err("it is refused");
+        assert!(
+            matches!(refused, ConnectError::Runtime { .. }),
+            "{refused:?}"
+        );
+        let text = refused.to_string();
+        assert!(text.contains("`enable_all`"), "{text}");
+    }
+}
+
+/// A store that was connected on another one.
+#[test]
+fn a_call_on_a_runtime_without_timers_or_io_fails() {
+    let test = "a_call_on_a_runtime_without_timers_or_io_fails";
+    let Some(schema) = Schema::fresh(test, Postgres::options()) else {
+        return;
+    };
+    let runtime = Runtime::new().expect("a runtime");
+    let store = runtime.block_on(schema.open());
+    let read = async || {
+        store
+            .read(EventQuery::All, ReadRange::after(Position::START))
+            .await
+    };
+    for poor in poor_runtimes() {
+        let failed = poor.block_on(read()).expect_err("it needs the runtime");
+        let text = failed.to_string();
+        assert!(text.contains("with I/O and timers"), "{text}");
+    }
+    runtime.block_on(read()).expect("is read");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

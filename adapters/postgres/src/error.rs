@@ -36,6 +36,15 @@ pub enum ConnectError {
         /// Description of the problem.
         reason: String,
     },
+    /// The Tokio runtime has no timers or no I/O.
+    #[error(
+        "the PostgreSQL store needs a Tokio runtime with I/O and timers: await `connect` in \
+         `#[tokio::main]`, or call `enable_all` on the builder of the runtime ({reason})"
+    )]
+    Runtime {
+        /// The words of Tokio.
+        reason: String,
+    },
     /// The server is older than the oldest supported version.
     #[error("PostgreSQL {version} is too old: version 14 or later is required")]
     Version {

@@ -29,6 +29,7 @@ mod pool;
 mod read;
 mod reconnect_backoff;
 mod row;
+mod runtime;
 mod schema;
 mod servers;
 mod shard_rows;

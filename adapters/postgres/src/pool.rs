@@ -1,4 +1,5 @@
 use std::ops::Deref;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use crate::link::connection::Connection;
 use crate::link::dial::{Deadlines, Observer};
 use crate::options::MAX_POOL_SIZE;
 use crate::reconnect_backoff::ReconnectBackoff;
+use crate::runtime::require_runtime;
 use crate::{ConnectError, Options};
 
 /// Time for the last attempt of a read, which may begin when the patience is nearly over.
@@ -65,17 +67,21 @@ impl Pool {
 
     /// A connection that is free, or a new one. While the database is unreachable, it is waited for.
     pub(crate) async fn get(&self) -> Result<PooledConnection, Fault> {
-        let mut last = None;
-        match timeout(self.longest(), self.wait_for_one(&mut last)).await {
-            Ok(found) => found,
-            Err(_) => Err(last.unwrap_or_else(none_is_free)),
-        }
+        let found = pin!(async {
+            let mut last = None;
+            match timeout(self.longest(), self.wait_for_one(&mut last)).await {
+                Ok(found) => found,
+                Err(_) => Err(last.unwrap_or_else(none_is_free)),
+            }
+        });
+        require_runtime(found).await?
     }
 
     /// The same, for a caller that repeats it: does not wait for a database that is unreachable.
     pub(crate) async fn get_at_once(&self) -> Result<PooledConnection, Fault> {
-        let found = timeout(self.longest(), self.connections.get()).await;
-        Ok(PooledConnection(found.map_err(|_| none_is_free())??))
+        let found = pin!(async { timeout(self.longest(), self.connections.get()).await });
+        let in_time = require_runtime(found).await?;
+        Ok(PooledConnection(in_time.map_err(|_| none_is_free())??))
     }
 
     /// Shows the connections that are free, while nobody can take one of them.
@@ -170,9 +176,10 @@ impl Pool {
     ) -> Result<T, Fault> {
         let since = self.observer.outage.waiting_since(began);
         let longest = self.patience.saturating_add(LAST_ATTEMPT);
-        let read = timeout(longest.saturating_sub(since.elapsed()), read);
-        read.await
-            .unwrap_or_else(|_| Err(Unanswered(since.elapsed()).into()))
+        let left = longest.saturating_sub(since.elapsed());
+        let read = pin!(async { timeout(left, read).await });
+        let in_time = require_runtime(read).await?;
+        in_time.unwrap_or_else(|_| Err(Unanswered(since.elapsed()).into()))
     }
 }
 

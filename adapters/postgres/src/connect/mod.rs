@@ -1,5 +1,6 @@
 mod pooler;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, Semaphore};
@@ -19,6 +20,7 @@ use crate::read::query_tx;
 use crate::read::snapshot_pool::SnapshotPool;
 use crate::read::view_loads::ViewLoads;
 use crate::row::{self, Head};
+use crate::runtime::{UnusableRuntime, require_runtime};
 use crate::schema::Schema;
 use crate::sql::Sql;
 use crate::store::Shared;
@@ -138,7 +140,10 @@ async fn open_log(
     sql: &Sql,
     schema: &Schema,
 ) -> Result<(KnownLog, Head), ConnectError> {
-    let connection = link.open().await.map_err(unreachable)?;
+    let opened = require_runtime(pin!(link.open())).await;
+    let connection = opened
+        .map_err(|UnusableRuntime(reason)| ConnectError::Runtime { reason })?
+        .map_err(unreachable)?;
     pooler::refuse(link, &connection).await?;
     if check_server(&connection, schema).await? == ServerRole::Standby {
         return Err(ConnectError::Replica);
