@@ -8,7 +8,7 @@ use cqrs_core::store::{
     BoxFuture, ModelSchema, ParkedKey, StoreError, StoredView, ViewBatch, ViewCommitError,
     ViewStore,
 };
-use cqrs_core::{Dispatcher, Memory, Position, Timestamp};
+use cqrs_core::{Dispatcher, Memory, Position, Receipt, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -60,12 +60,22 @@ async fn what_is_done_stays_done_while_the_next_page_is_written() {
     let (store, builder) = hooked(&Memory::new(), Slow::default());
     let app = builder.module(levels::module()).build().await;
     let app = app.expect("builds");
-    let dried_up = app.execute(DryUp { well: 1 }).await.expect("dries up");
-    let total = |within| {
+    let total = |after: Receipt, within| {
         let query = app.query(levels::Total);
-        query.after_position(dried_up.last()).max_wait(within)
+        query.after(&after).max_wait(within)
     };
-    assert_eq!(total(LONG).await.expect("answers"), 0);
+    // Only the worker folds an event. A process that has not claimed the shard yet answers after one that is not
+    // selected, too, and its worker would begin later, in a store without views: it would load none.
+    store.is_open.send_replace(true);
+    let watch = Watch {
+        well: 3_000,
+        times: 1,
+    };
+    let watched = app.execute(watch).await.expect("is watched");
+    assert_eq!(total(watched, LONG).await.expect("answers"), 1);
+    store.is_open.send_replace(false);
+    let dried_up = app.execute(DryUp { well: 1 }).await.expect("dries up");
+    assert_eq!(total(dried_up, LONG).await.expect("answers"), 1);
     let measure = Measure {
         first: 0,
         wells: 3_000,
@@ -74,11 +84,11 @@ async fn what_is_done_stays_done_while_the_next_page_is_written() {
     let mut next = store.is_next_folded.subscribe();
     let folded = timeout(LONG, next.wait_for(|is_folded| *is_folded)).await;
     drop(folded.expect("in time").expect("the sender is here"));
-    let again = total(Duration::ZERO).await;
-    assert_eq!(again.expect("nothing was undone"), 0);
+    let again = total(dried_up, Duration::ZERO).await;
+    assert_eq!(again.expect("nothing was undone"), 1);
     store.is_open.send_replace(true);
     app.wait_until_idle(LONG).await.expect("catches up");
-    assert_eq!(app.query(levels::Total).await.expect("answers"), 999);
+    assert_eq!(app.query(levels::Total).await.expect("answers"), 1_000);
 }
 
 /// The half of the slices that a well is in.
