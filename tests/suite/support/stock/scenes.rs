@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use cqrs_core::{CommandError, CommandId, Dispatcher};
+use tokio::sync::watch;
 
 use super::messages::{Count, Counted, Label, Labels, Move};
 use super::{Setting, head, pieces, receive};
@@ -110,6 +111,10 @@ pub async fn assert_all_pieces(app: &Dispatcher, store: &str) {
     assert_eq!(all, 300, "{store}");
 }
 
+/// Number of times that connections are ended, at most, before the next command is answered. On a loaded machine, a
+/// command would take longer than it ever has.
+const MAX_LOSSES: u32 = 10;
+
 /// Connections are ended at any time, also between a commit and its answer. Each of four callers sends
 /// `each` commands until they are answered. `pause` is in milliseconds.
 pub async fn lost_connections_repeat_nothing(
@@ -120,17 +125,26 @@ pub async fn lost_connections_repeat_nothing(
 ) {
     let name = schema.name().to_owned();
     let client = schema.client().await;
+    let answered = watch::Sender::new(0_u32);
+    let mut answers = answered.subscribe();
     let killer = tokio::spawn(async move {
         let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                          WHERE application_name = $1 ORDER BY state = 'idle', random() LIMIT 2";
         loop {
-            client.query(terminate, &[&name]).await.expect("terminates");
-            // Spaces the random ends, so that some commands are in progress. Nothing depends on it.
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(pause.clone()))).await;
+            for _ in 0..MAX_LOSSES {
+                client.query(terminate, &[&name]).await.expect("terminates");
+                // Spaces the random ends, so that some commands are in progress. Nothing depends on it.
+                tokio::time::sleep(Duration::from_millis(fastrand::u64(pause.clone()))).await;
+                if answers.has_changed().expect("the sender is here") {
+                    break;
+                }
+            }
+            answers.changed().await.expect("the sender is here");
         }
     });
     race(4, |number| {
         let app = app.clone();
+        let answered = answered.clone();
         let article = u32::try_from(number % 2).expect("few");
         async move {
             for _ in 0..each {
@@ -138,6 +152,7 @@ pub async fn lost_connections_repeat_nothing(
                 while let Err(error) = app.execute(receive(article, 1)).id(id).await {
                     assert!(matches!(error, CommandError::Failed(_)), "{error}");
                 }
+                answered.send_modify(|answers| *answers += 1);
             }
         }
     })
