@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Held;
-use super::transactions::{hold_flush, waiting};
+use super::transactions::{connect_all, hold_flush, waiting};
 use crate::outage::writer::{account, append};
 use crate::support::transacting::append_in;
 
@@ -26,10 +26,14 @@ fn book(store: &Postgres, number: usize) -> Sent {
 /// A store that has appended in transactions, each of which compares the head.
 async fn connect(held: &Held) -> Postgres {
     let store = Postgres::connect(&held.url()).await.expect("it connects");
-    for number in 1..=4 {
-        book(&store, number).await.expect("it is appended");
-    }
+    append_first(&store).await;
     store
+}
+
+async fn append_first(store: &Postgres) {
+    for number in 1..=4 {
+        book(store, number).await.expect("it is appended");
+    }
 }
 
 /// A transaction whose waiting commit is on its way, and which is polled only by [`poll_once`].
@@ -127,10 +131,8 @@ async fn any_number_of_transactions_share_a_waiting_commit() {
     let Some(held) = Held::start(TEST).await else {
         return;
     };
-    let store = connect(&held).await;
-    // The connections.
-    let open: JoinSet<_> = (6..14).map(|number| book(&store, number)).collect();
-    assert!(open.join_all().await.iter().all(Result::is_ok));
+    let store = connect_all(&held).await;
+    append_first(&store).await;
     let mut first = lead(&held, &store).await;
     let others = follow(&held, &store, &mut first, 1_100).await;
     close(&held).await;
