@@ -107,6 +107,13 @@ impl FlushProgress {
         !self.is_waiting() || first.is_some_and(|sent| connection.is_among(sent.1))
     }
 
+    /// Grows when somebody who waits has to look again: an append has an answer, or failed, or was committed and
+    /// nobody has the lead.
+    fn news(&self) -> (u64, u64, Option<u64>) {
+        let without_lead = self.lead.is_none().then_some(self.committed);
+        (self.settled(), self.failed, without_lead)
+    }
+
     /// Gives up the appends that this connection cannot vouch for.
     fn give_up_before(&mut self, connection: &Connection) {
         while self.is_waiting() && !self.can_be_led_on(connection) {
@@ -139,7 +146,7 @@ impl Flushes {
 
     /// The holder of the permit is about to send an append with this id on this connection.
     pub(super) fn on_sent(&self, id: Uuid, connection: &Connection) -> SentAppend {
-        let number = self.update(|progress| progress.on_sent(id));
+        let number = self.change(|progress| progress.on_sent(id));
         SentAppend {
             lead: self.lead(connection),
             flushes: self.clone(),
@@ -165,7 +172,7 @@ impl Flushes {
 
     /// The right to send waiting commits on this connection, unless somebody else has it.
     fn lead(&self, connection: &Connection) -> Option<FlushLead> {
-        self.led(self.update(|progress| progress.lead(connection)))
+        self.led(self.change(|progress| progress.lead(connection)))
     }
 
     /// Sends waiting commits in place of whoever had the lead, which has lost its connection, was dropped, or is
@@ -180,46 +187,41 @@ impl Flushes {
 
     /// The right to send waiting commits, after others have failed to make their appends durable.
     fn take_over(&self, connection: &Connection) -> Option<FlushLead> {
-        let mut number = None;
-        self.progress.send_if_modified(|progress| {
-            let before = progress.given_up;
-            if progress.lead.is_none() {
-                progress.give_up_before(connection);
-                number = progress
-                    .is_waiting()
-                    .then(|| progress.lead(connection))
-                    .flatten();
+        self.led(self.change(|progress| {
+            if progress.lead.is_some() {
+                return None;
             }
-            progress.given_up > before
-        });
-        self.led(number)
+            progress.give_up_before(connection);
+            let is_waiting = progress.is_waiting();
+            is_waiting.then(|| progress.lead(connection)).flatten()
+        }))
     }
 
     fn led(&self, number: Option<u64>) -> Option<FlushLead> {
-        Some(FlushLead {
+        number.map(|number| FlushLead {
             flushes: self.clone(),
-            number: number?,
+            number,
         })
     }
 
     /// Takes away a lead that has taken too long, unless something became durable meanwhile.
     fn depose(&self, lead: Option<u64>, durable: u64) {
-        self.progress.send_if_modified(|progress| {
-            let is_late = lead.is_some() && (progress.lead, progress.durable) == (lead, durable);
-            if is_late {
+        self.change(|progress| {
+            if lead.is_some() && (progress.lead, progress.durable) == (lead, durable) {
                 progress.lead = None;
                 progress.late += 1;
             }
-            is_late
         });
     }
 
-    /// Changes the progress, of which nobody is told.
-    fn update<T: Default>(&self, change: impl FnOnce(&mut FlushProgress) -> T) -> T {
+    /// Changes the progress. Whoever waits is woken only if there is [news](FlushProgress::news): an append that was
+    /// sent or committed is none for the others.
+    fn change<T: Default>(&self, change: impl FnOnce(&mut FlushProgress) -> T) -> T {
         let mut answer = T::default();
         self.progress.send_if_modified(|progress| {
+            let before = progress.news();
             answer = change(progress);
-            false
+            progress.news() > before
         });
         answer
     }
@@ -243,11 +245,7 @@ impl SentAppend {
     pub(super) fn on_committed(&mut self) {
         self.is_committed = true;
         let number = self.number;
-        // Whoever waits does so for the lead, or for the answer to a query if nobody has that.
-        self.flushes.progress.send_if_modified(|progress| {
-            progress.committed = number;
-            progress.lead.is_none()
-        });
+        self.flushes.change(|progress| progress.committed = number);
     }
 
     /// It is to become durable. `is_flushed`: the waiting commit behind it was answered.
@@ -269,9 +267,8 @@ impl Drop for SentAppend {
     fn drop(&mut self) {
         if !self.is_committed {
             let number = self.number;
-            self.flushes
-                .progress
-                .send_modify(|progress| progress.failed = progress.failed.max(number));
+            let flushes = &self.flushes;
+            flushes.change(|progress| progress.failed = progress.failed.max(number));
         }
     }
 }
@@ -347,28 +344,25 @@ impl FlushLead {
 
     /// All up to this append are durable. Returns whether others were committed since that are left to this lead.
     fn is_left(&self, number: u64) -> bool {
-        let mut is_left = false;
-        self.flushes.progress.send_modify(|progress| {
+        self.flushes.change(|progress| {
             progress.durable = progress.durable.max(number);
             progress.late = 0;
             let is_own = progress.lead == Some(self.number);
-            is_left = is_own && progress.is_waiting();
+            let is_left = is_own && progress.is_waiting();
             if is_own && !is_left {
                 progress.lead = None;
             }
-        });
-        is_left
+            is_left
+        })
     }
 }
 
 impl Drop for FlushLead {
     fn drop(&mut self) {
-        self.flushes.progress.send_if_modified(|progress| {
-            let is_own = progress.lead == Some(self.number);
-            if is_own {
+        self.flushes.change(|progress| {
+            if progress.lead == Some(self.number) {
                 progress.lead = None;
             }
-            is_own
         });
     }
 }
