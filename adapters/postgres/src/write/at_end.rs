@@ -49,38 +49,40 @@ const SEPARATOR: char = '\u{1f}';
 /// Whether other processes write. While none does, a statement that compares the head is faster, and can
 /// be sent behind another one.
 #[derive(Debug, Default)]
-pub(super) struct Contention {
-    /// Number of batches to write at the end of the log.
-    batches: u32,
-    /// That number when another process was last seen to write. 0 once this process has written alone for long.
-    from: u32,
-    /// Number of batches that were written after those.
-    alone: u32,
+pub(super) enum Contention {
+    /// None was seen, or not for long.
+    #[default]
+    Alone,
+    /// So many batches are left to write at the end of the log, of those that there were when another process was
+    /// last seen to write.
+    Present { left: u32, of: u32 },
+    /// They were written, and since then so many other batches.
+    Past { of: u32, since: u32 },
 }
 
 impl Contention {
     pub(super) fn is_present(&self) -> bool {
-        self.batches > 0
+        matches!(self, Self::Present { .. })
     }
 
     /// Another process was seen to write. If this process has written batches since the last time that none
     /// overtook, there will be twice as many.
     pub(super) fn on_others(&mut self) {
-        if self.batches < self.from || self.from == 0 {
-            self.from = (2 * self.from).clamp(FEW_BATCHES, MANY_BATCHES);
-        }
-        self.batches = self.from;
-        self.alone = 0;
+        let of = match *self {
+            Self::Alone => FEW_BATCHES,
+            Self::Present { left, of } if left == of => of,
+            Self::Present { of, .. } | Self::Past { of, .. } => (2 * of).min(MANY_BATCHES),
+        };
+        *self = Self::Present { left: of, of };
     }
 
     /// A batch was written.
     pub(super) fn on_written(&mut self) {
-        if self.is_present() || self.from == 0 {
-            return;
-        }
-        self.alone += 1;
-        if self.alone >= FORGOTTEN_AFTER {
-            *self = Self::default();
+        if let Self::Past { since, .. } = self {
+            *since += 1;
+            if *since >= FORGOTTEN_AFTER {
+                *self = Self::Alone;
+            }
         }
     }
 
@@ -90,11 +92,19 @@ impl Contention {
             self.on_others();
             return;
         }
+        let Self::Present { left, of } = *self else {
+            return;
+        };
         // The others wait for its lease to end, and then they move the head.
-        if append.has_lease {
-            self.batches = self.batches.min(LEASED_BATCHES);
-        }
-        self.batches = self.batches.saturating_sub(1);
+        let most = if append.has_lease {
+            LEASED_BATCHES
+        } else {
+            left
+        };
+        *self = match left.min(most) - 1 {
+            0 => Self::Past { of, since: 0 },
+            left => Self::Present { left, of },
+        };
     }
 }
 
