@@ -1,8 +1,6 @@
 //! Futures that are dropped at any point leave no transaction open on a connection of PostgreSQL,
 //! and no reader uses an outdated snapshot.
 
-mod snapshots;
-
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
@@ -34,7 +32,7 @@ async fn poll_times<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     .await
 }
 
-/// A store with few connections in each pool, and a table with one row beside it.
+/// A store with one connection in each pool, and a table with one row beside it.
 struct Scene {
     store: Postgres,
     client: Client,
@@ -43,8 +41,8 @@ struct Scene {
 
 impl Scene {
     /// `None` where there is no PostgreSQL.
-    async fn start(test: &str, connections: usize) -> Option<Self> {
-        let schema = Schema::fresh(test, Postgres::options().pool_size(connections))?;
+    async fn start(test: &str) -> Option<Self> {
+        let schema = Schema::fresh(test, Postgres::options().pool_size(1))?;
         let options = schema.options().application_name(schema.name());
         let store = options.connect(schema.url()).await.expect("connects");
         let client = schema.client().await;
@@ -90,8 +88,7 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_query_leaves_no_snapshot_to_the_next() {
-    let Some(scene) = Scene::start("a_dropped_query_leaves_no_snapshot_to_the_next", 1).await
-    else {
+    let Some(scene) = Scene::start("a_dropped_query_leaves_no_snapshot_to_the_next").await else {
         return;
     };
     let mut n = 0;
@@ -118,7 +115,7 @@ async fn a_dropped_query_leaves_no_snapshot_to_the_next() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_waits_for_a_statement_whose_caller_is_gone() {
     let test = "nobody_waits_for_a_statement_whose_caller_is_gone";
-    let Some(scene) = Scene::start(test, 1).await else {
+    let Some(scene) = Scene::start(test).await else {
         return;
     };
     let sleeping = "SELECT count(*) FROM pg_stat_activity \
@@ -147,7 +144,7 @@ async fn nobody_waits_for_a_statement_whose_caller_is_gone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_transaction_leaves_nothing_open() {
-    let Some(scene) = Scene::start("a_dropped_transaction_leaves_nothing_open", 1).await else {
+    let Some(scene) = Scene::start("a_dropped_transaction_leaves_nothing_open").await else {
         return;
     };
     let update = format!("UPDATE {}.counter SET n = n + 1", scene.schema.name());
@@ -183,7 +180,7 @@ async fn a_dropped_transaction_leaves_nothing_open() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_commit_of_views_leaves_nothing_open() {
-    let Some(scene) = Scene::start("a_dropped_commit_of_views_leaves_nothing_open", 1).await else {
+    let Some(scene) = Scene::start("a_dropped_commit_of_views_leaves_nothing_open").await else {
         return;
     };
     let model = ModelSchema {
@@ -244,6 +241,36 @@ async fn a_dropped_commit_of_views_leaves_nothing_open() {
                 committed.expect("it commits");
                 break;
             }
+        }
+    }
+}
+
+/// A handler can change the settings of the session once it has ended its transaction.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_handler_changes_the_kind_of_later_snapshots() {
+    let test = "no_handler_changes_the_kind_of_later_snapshots";
+    let Some(scene) = Scene::start(test).await else {
+        return;
+    };
+    let set = [
+        "SET default_transaction_isolation = 'read committed'",
+        "SET default_transaction_read_only = off",
+    ];
+    for ends in [None, Some("COMMIT"), Some("END")] {
+        let reader = scene.store.reader();
+        reader.query("SELECT 1", &[]).await.expect("a row");
+        for statement in ends.into_iter().chain(set) {
+            reader.query(statement, &[]).await.expect("it runs");
+        }
+        drop(reader);
+        let reader = scene.store.reader();
+        for (setting, value) in [
+            ("transaction_isolation", "repeatable read"),
+            ("transaction_read_only", "on"),
+        ] {
+            let shown = reader.query_one(&format!("SHOW {setting}"), &[]).await;
+            let shown: String = shown.expect("a row").get(0);
+            assert_eq!(shown, value, "after {ends:?}");
         }
     }
 }

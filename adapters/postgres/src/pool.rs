@@ -84,14 +84,6 @@ impl Pool {
         Ok(PooledConnection(in_time.map_err(|_| none_is_free())??))
     }
 
-    /// Shows the connections that are free, while nobody can take one of them.
-    pub(crate) fn for_each_free(&self, mut show: impl FnMut(&Connection)) {
-        self.connections.retain(|connection, _| {
-            show(connection);
-            true
-        });
-    }
-
     /// A new connection has its time, however short the patience is.
     fn longest(&self) -> Duration {
         self.patience.max(Deadlines::MIN_ANSWER)

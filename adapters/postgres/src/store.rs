@@ -13,7 +13,6 @@ use crate::pool::Pool;
 use crate::read::coalescer::Coalescer;
 use crate::read::event_sizes::EventSizes;
 use crate::read::first_loads::FirstLoads;
-use crate::read::snapshot_pool::SnapshotPool;
 use crate::read::view_loads::ViewLoads;
 use crate::schema::Schema;
 use crate::sql::Sql;
@@ -36,7 +35,7 @@ pub(crate) struct Shared {
     /// Connections for handlers' own statements, to where the log is written, and to where queries
     /// read.
     pub(crate) transactions: Pool,
-    pub(crate) snapshots: SnapshotPool,
+    pub(crate) read_only: Pool,
     /// Connections to the database of `read_url`, which answers queries, and may be a replica that lags behind.
     pub(crate) read_link: Option<Link>,
     pub(crate) link: Link,

@@ -49,13 +49,11 @@ pub(crate) fn is_allowed(sql: &str) -> bool {
         .any(|allowed| allowed.eq_ignore_ascii_case(word))
 }
 
-/// The first word of a statement, after spaces, comments and empty statements.
-pub(crate) fn first_word(sql: &str) -> &str {
+/// The first word of a statement, after spaces and comments.
+fn first_word(sql: &str) -> &str {
     let mut rest = sql.trim_start();
     loop {
-        if let Some(next) = rest.strip_prefix(';') {
-            rest = next;
-        } else if let Some(comment) = rest.strip_prefix("--") {
+        if let Some(comment) = rest.strip_prefix("--") {
             rest = comment.split_once('\n').map_or("", |(_, rest)| rest);
         } else if rest.starts_with("/*") {
             rest = after_comment(rest);
@@ -139,7 +137,6 @@ mod tests {
             ("", ""),
             (" \n\tinsert into a values (1)", "insert"),
             ("-- COMMIT\nDELETE FROM a", "DELETE"),
-            (" ; -- INSERT\n; commit", "commit"),
             ("/* a /* nested */ comment */ COMMIT", "COMMIT"),
             ("/**/(SELECT 1)", ""),
             ("/* open", ""),

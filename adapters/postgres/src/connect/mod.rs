@@ -17,7 +17,6 @@ use crate::read::coalescer::Coalescer;
 use crate::read::event_sizes::EventSizes;
 use crate::read::first_loads::FirstLoads;
 use crate::read::query_tx;
-use crate::read::snapshot_pool::SnapshotPool;
 use crate::read::view_loads::ViewLoads;
 use crate::row::{self, Head};
 use crate::runtime::{UnusableRuntime, require_runtime};
@@ -101,7 +100,7 @@ async fn connect(options: &Options, url: &str) -> Result<Postgres, ConnectError>
         .with(&query_tx::prepare(&sql));
     let transactions = commands.pool(options)?;
     let shared = Shared {
-        snapshots: SnapshotPool::new(queries.pool(options)?),
+        read_only: queries.pool(options)?,
         read_link,
         notifier: HeadNotifier::start(link.clone(), sql.clone(), &schema, log.clone()),
         writer: Writer::start(engine, transactions.clone(), options),

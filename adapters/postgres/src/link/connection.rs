@@ -50,8 +50,6 @@ pub(crate) struct Connection {
     is_bare: AtomicBool,
     /// The future of an exchange was dropped before the answer arrived.
     is_abandoned: AtomicBool,
-    /// The next transaction has to end the one that was left open.
-    is_left_open: AtomicBool,
 }
 
 /// Number of connections that this process has opened.
@@ -87,7 +85,6 @@ impl Connection {
             is_given_up: AtomicBool::new(false),
             is_bare: AtomicBool::new(false),
             is_abandoned: AtomicBool::new(false),
-            is_left_open: AtomicBool::new(false),
         }
     }
 
@@ -156,11 +153,6 @@ impl Connection {
             self.is_bare.store(true, Ordering::Relaxed);
             self.client.statement_cache.clear();
         }
-    }
-
-    /// Leaves the connection to its present user, and to nobody after that.
-    pub(crate) fn retire(&self) {
-        self.is_given_up.store(true, Ordering::Relaxed);
     }
 
     /// Closes the connection. Pending exchanges fail.
@@ -345,22 +337,5 @@ impl Connection {
         let ended = pin!(self.client.batch_execute("ROLLBACK"));
         // The first poll sends it. If that fails, the connection is lost, and with it the transaction.
         let _ = ended.poll(&mut Context::from_waker(Waker::noop()));
-    }
-
-    /// Leaves the open transaction to the next one on this connection.
-    pub(crate) fn leave_open(&self) {
-        self.is_left_open.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether a transaction was left open. The caller ends it.
-    pub(crate) fn take_left_open(&self) -> bool {
-        self.is_left_open.swap(false, Ordering::Relaxed)
-    }
-
-    /// Ends the transaction that was left open, if there is one.
-    pub(crate) fn end_left(&self) {
-        if self.take_left_open() {
-            self.roll_back();
-        }
     }
 }

@@ -138,14 +138,9 @@ impl Link {
         self
     }
 
-    /// The same connections, whose transactions read one snapshot. As settings of the session, since `BEGIN` with a
-    /// level of its own costs the server a tenth of a query.
+    /// The same connections, read-only.
     pub(crate) fn read_only(&self) -> Self {
-        let session = format!(
-            "{}; SET default_transaction_isolation = 'repeatable read'; \
-             SET default_transaction_read_only = on",
-            self.session
-        );
+        let session = format!("{}; SET default_transaction_read_only = on", self.session);
         Self {
             session: session.into(),
             ..self.clone()

@@ -10,6 +10,5 @@ pub(crate) mod head;
 mod page_rows;
 pub(crate) mod query_tx;
 pub(crate) mod replica;
-pub(crate) mod snapshot_pool;
 pub(crate) mod view_loads;
 pub(crate) mod views;

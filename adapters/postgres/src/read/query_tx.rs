@@ -8,12 +8,11 @@ use uuid::Uuid;
 use crate::link::dial::row;
 use crate::sql::Sql;
 use crate::transaction::pooled::PooledTransaction;
-use crate::writes::first_word;
 use crate::{Postgres, SqlError};
 
-/// Everything that a query handler reads is one snapshot: see [`read_only`](crate::link::Link::read_only). After a
-/// first query, the transaction cannot be switched to writing any more.
-const BEGIN: &str = "BEGIN; EXECUTE cqrs_is_durable";
+/// Everything that a query handler reads is one snapshot. After a first query, the transaction cannot be
+/// switched to writing any more.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; EXECUTE cqrs_is_durable";
 
 /// Asks whether all that the snapshot shows is durable.
 const CHECK: &str = "EXECUTE cqrs_is_durable";
@@ -51,7 +50,7 @@ impl SqlReader {
         query: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, SqlError> {
-        let snapshot = self.snapshot(query).await?;
+        let snapshot = self.snapshot().await?;
         let rows = pin!(async {
             let prepared = snapshot.prepare_foreign(query).await?;
             snapshot.query(&prepared, params).await
@@ -68,7 +67,7 @@ impl SqlReader {
         query: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Row, SqlError> {
-        let snapshot = self.snapshot(query).await?;
+        let snapshot = self.snapshot().await?;
         let row = pin!(async {
             let prepared = snapshot.prepare_foreign(query).await?;
             snapshot.query_one(&prepared, params).await
@@ -85,7 +84,7 @@ impl SqlReader {
         query: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>, SqlError> {
-        let snapshot = self.snapshot(query).await?;
+        let snapshot = self.snapshot().await?;
         let row = pin!(async {
             let prepared = snapshot.prepare_foreign(query).await?;
             snapshot.query_opt(&prepared, params).await
@@ -93,17 +92,12 @@ impl SqlReader {
         self.read(snapshot, row).await
     }
 
-    async fn snapshot(&self, query: &str) -> Result<&PooledTransaction, SqlError> {
-        let found = self.snapshot.get_or_try_init(async || {
-            let connection = self.store.shared().snapshots.get().await?;
+    async fn snapshot(&self) -> Result<&PooledTransaction, SqlError> {
+        let snapshot = self.snapshot.get_or_try_init(async || {
+            let connection = self.store.shared().read_only.get().await?;
             Ok::<_, SqlError>(PooledTransaction::new(connection, BEGIN))
         });
-        let snapshot = found.await?;
-        if ends_transaction(query) {
-            // What follows would not be undone, such as other settings for the snapshots of later handlers.
-            snapshot.retire();
-        }
-        Ok(snapshot)
+        snapshot.await
     }
 
     /// Reads from the snapshot. Returns once all that it shows is durable, so that the answer may be handed
@@ -139,21 +133,6 @@ impl SqlReader {
         });
         flushed.await.copied()
     }
-}
-
-impl Drop for SqlReader {
-    fn drop(&mut self) {
-        if let Some(snapshot) = self.snapshot.take() {
-            self.store.shared().snapshots.give_back(snapshot);
-        }
-    }
-}
-
-/// Whether a statement may end the transaction.
-fn ends_transaction(sql: &str) -> bool {
-    let words = ["ABORT", "COMMIT", "END", "PREPARE", "ROLLBACK"];
-    let first = first_word(sql);
-    words.iter().any(|word| word.eq_ignore_ascii_case(first))
 }
 
 /// The id of the last append in the snapshot, if that may not be durable. An id of no append if it is not said.

@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::future::ready;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,15 +52,9 @@ impl PooledTransaction {
         exchange: impl Future<Output = Result<T, E>>,
     ) -> Result<(Vec<SimpleQueryMessage>, T), E> {
         let is_open = self.is_open.swap(true, Ordering::Relaxed);
-        let first: Cow<'_, str> = if is_open {
-            statements.into()
-        } else if self.connection.take_left_open() {
-            format!("ROLLBACK; {}", self.begin).into()
-        } else {
-            self.begin.into()
-        };
+        let first = if is_open { statements } else { self.begin };
         // It is polled first, and a poll sends, so it is also sent first.
-        let (found, answer) = join(self.connection.simple_query(&first), exchange).await;
+        let (found, answer) = join(self.connection.simple_query(first), exchange).await;
         match found {
             Ok(found) => Ok((found, answer?)),
             Err(error) => {
@@ -88,14 +81,6 @@ impl PooledTransaction {
         let committed = self.connection.batch_execute("COMMIT").await;
         self.ended();
         committed
-    }
-
-    /// Gives the connection back with the transaction open, which the next one on the connection ends.
-    pub(crate) fn leave_open(self) {
-        if self.is_open() {
-            self.connection.leave_open();
-            self.ended();
-        }
     }
 
     /// Marks the transaction as ended, so that it is not rolled back.
