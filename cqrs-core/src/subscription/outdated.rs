@@ -20,7 +20,7 @@ struct OutdatedState {
     /// Those to which an effect was left already. They may be as old as this one.
     left_to: BTreeSet<WorkerId>,
     /// Those that went on without the subscription after this process had left it. One that attends for it again had left
-    /// it, too, so it is as old.
+    /// it, too, so it is as old. It stays so when something is left to a process that is new.
     absent: BTreeSet<WorkerId>,
     /// Number of rosters.
     rosters: u64,
@@ -108,13 +108,21 @@ impl Outdated {
 
     fn set(&self, slices: Slices, work: NewerWork) {
         let mut state = self.lock();
+        let OutdatedState {
+            others,
+            left_to,
+            absent,
+            ..
+        } = &mut *state;
+        if others.is_subset(left_to) {
+            // What each of them has tried is parked by the last one that is there.
+            absent.clear();
+        } else {
+            absent.retain(|worker| others.contains(worker));
+        }
         if work.effect_of.is_some() {
-            let OutdatedState {
-                others, left_to, ..
-            } = &mut *state;
             left_to.extend(others.iter());
         }
-        state.absent.clear();
         state.work = Some((slices, work));
     }
 
@@ -163,5 +171,45 @@ impl HeldCheckpoint {
         let info = self.progress.info();
         info.coordinator.notify_one();
         info.outdated.lock().rosters
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The newer process may take the shard before the other old one has to leave it once more.
+    #[test]
+    fn a_process_that_is_known_to_be_as_old_is_so_when_more_is_left() {
+        let outdated = Outdated::default();
+        let leave = || {
+            let work = NewerWork {
+                position: Position::new(1),
+                error: String::new(),
+                effect_of: Some("1".to_owned()),
+            };
+            outdated.set(Slices::ALL, work);
+        };
+        let (old, newer) = (WorkerId::new(), WorkerId::new());
+        let attend = |others: &[WorkerId], absent: &[WorkerId]| {
+            let [others, absent] = [others, absent].map(|all| all.iter().copied().collect());
+            outdated.note_others(others, absent);
+        };
+        attend(&[old], &[]);
+        leave();
+        assert!(!outdated.is_among_old_ones());
+        attend(&[], &[old]);
+        attend(&[old], &[]);
+        assert!(outdated.is_among_old_ones());
+        outdated.clear();
+        attend(&[old, newer], &[]);
+        leave();
+        assert!(!outdated.is_among_old_ones());
+        attend(&[old], &[]);
+        assert!(outdated.is_among_old_ones());
+        // Each has tried it, so the other one parks it.
+        outdated.clear();
+        leave();
+        assert!(!outdated.is_among_old_ones());
     }
 }
