@@ -1,5 +1,5 @@
 -- An event of a command that began its conversation, with one tag or none and without custom metadata.
 INSERT INTO events (
-    id, type, version, all_tags, time, actor, command, correlation, causation, payload, tag, fingerprint
+    id, type, version, time, actor, command, payload, tag, fingerprint, all_tags, correlation, causation
 )
-VALUES (?1, ?2, ?3, '', ?4, ?5, ?6, x'', x'', ?7, ?8, ?9)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, '', x'', x'')

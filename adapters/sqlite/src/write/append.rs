@@ -2,7 +2,7 @@ use cqrs_core::Timestamp;
 use cqrs_core::store::{Append, AppendError, Appended, Incarnation, Recorded, Tag};
 use cqrs_kit::decider::{Decider, Question};
 use cqrs_kit::prepared::Prepared;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -191,27 +191,25 @@ impl AppendTask {
             let Recorded { data, meta, .. } = event;
             let position = row::number(event.position);
             let mut tags = data.tags.iter().map(Tag::as_str);
-            let command = meta.command.as_uuid();
-            let id = meta.id.as_uuid();
-            let command_id = &command.as_bytes()[..];
-            let time = meta.time.as_microsecond();
+            let (id, command) = (meta.id.as_uuid(), meta.command.as_uuid());
+            let values = params![
+                &id.as_bytes()[..],
+                data.event_type.as_str(),
+                data.version,
+                meta.time.as_microsecond(),
+                meta.actor,
+                &command.as_bytes()[..],
+                data.payload,
+                tags.next(),
+                fingerprint,
+            ];
             let inserted = if all_tags.is_none()
                 && metadata.is_none()
                 && meta.correlation == command
                 && meta.causation == command
             {
                 // Fewer values to bind, which saves a twelfth of its instructions.
-                log.insert_plain_event.insert(params![
-                    &id.as_bytes()[..],
-                    data.event_type.as_str(),
-                    data.version,
-                    time,
-                    meta.actor,
-                    command_id,
-                    data.payload,
-                    tags.next(),
-                    fingerprint,
-                ])?
+                log.insert_plain_event.insert(values)?
             } else {
                 let unlike_command = |id: Uuid| {
                     if id == command {
@@ -220,21 +218,14 @@ impl AppendTask {
                         id.as_bytes().to_vec()
                     }
                 };
-                log.insert_event.insert(params![
-                    &id.as_bytes()[..],
-                    data.event_type.as_str(),
-                    data.version,
+                let further = params![
                     all_tags.as_deref().unwrap_or(""),
-                    time,
-                    meta.actor,
-                    command_id,
                     unlike_command(meta.correlation),
                     unlike_command(meta.causation),
-                    data.payload,
-                    tags.next(),
-                    fingerprint,
                     metadata,
-                ])?
+                ];
+                let all = values.iter().chain(further);
+                log.insert_event.insert(params_from_iter(all))?
             };
             if inserted != position {
                 return Err(Fault::corrupt(format!(
