@@ -2,12 +2,17 @@
 
 use std::future::pending;
 use std::mem::{replace, take};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Receiver;
 use tokio::task;
 
 /// Size at which a batch ends. Its first request may be larger, so a batch has no maximum size.
 const MAX_BATCH_BYTES: usize = 8 << 20;
+
+/// Time after which a batch that is being written grows no more: its transaction keeps other processes from
+/// writing.
+pub const MAX_GROWTH: Duration = Duration::from_millis(5);
 
 /// A request that can be written together with others.
 pub trait Batched {
@@ -140,6 +145,8 @@ pub struct BatchBuilder<T> {
     requests: Vec<T>,
     /// Number of requests that were removed.
     removed: usize,
+    /// Time at which the first ones were removed.
+    begun: Option<Instant>,
     bytes: usize,
     max: usize,
     is_ended: bool,
@@ -151,16 +158,20 @@ impl<T: Batched> BatchBuilder<T> {
         Self {
             requests: Vec::new(),
             removed: 0,
+            begun: None,
             bytes: 0,
             max,
             is_ended: false,
         }
     }
 
-    /// Takes the waiting requests that fit; `next` removes the first one from the queue. Returns whether
-    /// there were any and others may follow.
+    /// Takes the waiting requests that fit; `next` removes the first one from the queue. Returns whether there
+    /// were none, although the batch has room.
     pub fn take_waiting(&mut self, next: impl FnMut() -> Option<T>) -> bool {
-        self.take_up_to(usize::MAX, next)
+        let before = self.requests.len();
+        self.is_ended |= self.begun.is_some_and(|it| it.elapsed() > MAX_GROWTH);
+        self.take_up_to(usize::MAX, next);
+        self.requests.len() == before && self.has_room(usize::MAX)
     }
 
     /// The requests of the batch, in the order of arrival.
@@ -169,8 +180,9 @@ impl<T: Batched> BatchBuilder<T> {
     }
 
     /// Removes the requests that were taken so far, in the order of arrival. They still count: a batch that
-    /// is written while it grows has the limits of any other.
+    /// is written while it grows has the limits of any other, and from now on [`MAX_GROWTH`].
     pub fn remove_taken(&mut self) -> Vec<T> {
+        self.begun.get_or_insert_with(Instant::now);
         self.removed += self.requests.len();
         take(&mut self.requests)
     }
@@ -187,9 +199,8 @@ impl<T: Batched> BatchBuilder<T> {
         is_short && !self.is_ended && self.bytes < MAX_BATCH_BYTES
     }
 
-    /// [`take_waiting`](Self::take_waiting), for a batch of up to `limit`.
-    fn take_up_to(&mut self, limit: usize, mut next: impl FnMut() -> Option<T>) -> bool {
-        let before = self.requests.len();
+    /// Takes the waiting requests that fit into a batch of up to `limit`.
+    fn take_up_to(&mut self, limit: usize, mut next: impl FnMut() -> Option<T>) {
         // In the order of arrival, with none passed over: of two callers that race, the first one wins,
         // and a large request is not starved by small ones.
         while self.has_room(limit)
@@ -197,7 +208,6 @@ impl<T: Batched> BatchBuilder<T> {
         {
             self.push(request);
         }
-        self.requests.len() > before && self.has_room(limit)
     }
 }
 
@@ -278,7 +288,7 @@ mod tests {
         let mut waiting = VecDeque::from(writes([1; 3]));
         for expected in [2, 1] {
             let mut batch = BatchBuilder::new(2);
-            while batch.take_waiting(|| waiting.pop_front()) {}
+            batch.take_waiting(|| waiting.pop_front());
             assert_eq!(batch.into_requests().len(), expected);
         }
     }
@@ -289,7 +299,7 @@ mod tests {
         let mut batch = BatchBuilder::new(100);
         batch.take_waiting(|| waiting.pop_front());
         assert_eq!(batch.remove_taken().len(), 3);
-        assert!(!batch.take_waiting(|| waiting.pop_front()));
+        batch.take_waiting(|| waiting.pop_front());
         assert!(batch.remove_taken().is_empty());
 
         let mut waiting = VecDeque::from(writes([1; 5]));

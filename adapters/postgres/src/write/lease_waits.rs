@@ -102,7 +102,7 @@ impl LeaseWaits {
         self.until = None;
         while !self.requests.is_empty() {
             let mut batch = BatchBuilder::new(self.max_batch);
-            while batch.take_waiting(|| self.requests.pop_front().map(Request::retried)) {}
+            batch.take_waiting(|| self.requests.pop_front().map(Request::retried));
             next.push_back(Batch::new(batch.into_requests()));
         }
     }

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -104,27 +105,20 @@ impl Engine {
     /// Carries out the batch in one transaction, with one sync for all of it. If a task fails because
     /// of its own data, the batch is split around it, so that it fails alone (I11).
     pub(crate) fn write(&mut self, batch: Batch) -> Answers {
-        self.write_growing(batch, Batch::new)
+        self.write_growing(iter::once(batch))
     }
 
-    /// [`write`](Self::write) for a batch that grows meanwhile: `arrived` returns the tasks that have arrived
-    /// since its last call. Without any, the transaction is committed.
-    pub(crate) fn write_growing(
-        &mut self,
-        batch: Batch,
-        mut arrived: impl FnMut() -> Batch,
-    ) -> Answers {
+    /// [`write`](Self::write) for a batch that grows meanwhile: each of `parts` has the tasks that have arrived
+    /// since the one before. Without any, the transaction is committed.
+    pub(crate) fn write_growing(&mut self, mut parts: impl Iterator<Item = Batch>) -> Answers {
         let mut answers = Answers::default();
-        let mut waiting = vec![batch];
+        let mut waiting = Vec::from_iter(parts.next());
         while let Some(mut batch) = waiting.pop() {
             // Tasks that arrive come after all that are waiting.
-            let arrived: &mut dyn FnMut() -> Batch = if waiting.is_empty() {
-                &mut arrived
-            } else {
-                &mut Batch::new
-            };
+            let last_grows = waiting.is_empty().then_some(&mut parts);
+            let arriving = last_grows.into_iter().flatten();
             let mut at = 0;
-            match self.attempt(|engine| engine.transaction(&mut batch, arrived, &mut at)) {
+            match self.attempt(|engine| engine.transaction(&mut batch, arriving, &mut at)) {
                 Ok(()) => self.publish(batch, &mut answers),
                 Err(TransactionFailure::Uncertain(fault)) => {
                     self.resolve_commit(batch, fault, &mut answers);
@@ -221,27 +215,25 @@ impl Engine {
     fn transaction(
         &mut self,
         batch: &mut Batch,
-        arrived: &mut dyn FnMut() -> Batch,
+        mut arriving: impl Iterator<Item = Batch>,
         at: &mut usize,
     ) -> Result<(), TransactionFailure> {
-        let files = self.files.clone();
         let mut log = self.begin()?;
+        let begun_with = batch.len();
         while let Some(task) = batch.get_mut(*at) {
             task.run(&mut log)?;
             *at += 1;
             if *at == batch.len() {
-                let tasks = arrived();
-                if !tasks.is_empty() {
-                    batch.extend(tasks);
-                    // These may have been sent after the files were replaced, which was not so when the transaction
-                    // began.
-                    files.check()?;
-                }
+                batch.extend(arriving.next().into_iter().flatten());
             }
         }
         let head = log.head;
         drop(log);
         *at = batch.len() / 2;
+        if batch.len() > begun_with {
+            // What has arrived may have been sent after the files were replaced, since the transaction began.
+            self.files.check()?;
+        }
         self.commit(head)
     }
 

@@ -66,18 +66,12 @@ impl Writer {
         let (served, progress) = (queue.clone(), stall.clone());
         let thread = Thread::start("cqrs-sqlite-write", move || {
             let _end = QueueEnd(&served);
-            let mut follows_crowd = false;
-            while let Some((mut engine, mut open)) = served.next_batch(follows_crowd) {
-                let batch = open.take();
+            while let Some((mut engine, mut open)) = served.next_batch() {
                 let begun = Instant::now();
-                let mut answers = Answers::default();
                 progress.mark_working();
-                if !batch.is_empty() {
-                    answers = engine.engine().write_growing(batch, || open.take_arrived());
-                    progress.mark_working();
-                }
+                let mut answers = engine.engine().write_growing(&mut open);
+                progress.mark_working();
                 let took = begun.elapsed();
-                follows_crowd = open.is_crowd();
                 // The lease ended the batch, so it comes after all of it, in the order of arrival.
                 if let Some(lease_request) = open.into_lease_request() {
                     // The handler may need the worker of a task that waits for an earlier answer.

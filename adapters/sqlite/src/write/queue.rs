@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::mem::{replace, take};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cqrs_core::store::{AppendError, StoreError};
 use cqrs_kit::batch::BatchBuilder;
@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, TryAcquireError};
 
 use super::inline_policy::{InlinePolicy, MAX_INLINE_DELAY, inline_runtime};
 use super::request::{Request, split};
-use super::task::{Answers, Batch};
+use super::task::{Answers, Batch, MANY_ANSWERS};
 use crate::error::closed;
 use crate::transaction::lease::{LeaseRequest, LeasedEngine};
 
@@ -39,15 +39,7 @@ pub(crate) struct OpenBatch<'q> {
     queue: &'q EngineQueue,
     builder: BatchBuilder<Request>,
     lease_request: Option<LeaseRequest>,
-    begun: Instant,
-    /// Number of tasks that were taken.
-    tasks: usize,
-    /// The batch before it had several tasks.
-    follows_crowd: bool,
 }
-
-/// Time after which a batch grows no more: its transaction keeps other processes from writing.
-pub(super) const MAX_GROWTH: Duration = Duration::from_millis(5);
 
 struct EngineQueueState {
     requests: VecDeque<Request>,
@@ -66,6 +58,8 @@ struct EngineQueueState {
     runtime: Option<Handle>,
     /// Answers for a task of such a runtime to send.
     answers: Answers,
+    /// Number of callers that were answered last, who may be about to send their next requests.
+    answered: usize,
     phase: QueuePhase,
 }
 
@@ -95,6 +89,7 @@ impl EngineQueue {
                 inline_requests: 0,
                 runtime: None,
                 answers: Answers::default(),
+                answered: 0,
                 phase: QueuePhase::Open,
             }),
             call: Condvar::new(),
@@ -157,18 +152,14 @@ impl EngineQueue {
         Ok(())
     }
 
-    /// Waits until the writing thread has requests to serve, and takes the engine and the first of them.
-    /// `None` after the end of the queue, when all requests are served.
-    pub(crate) fn next_batch(&self, follows_crowd: bool) -> Option<(LeasedEngine, OpenBatch<'_>)> {
-        let mut builder = BatchBuilder::new(self.max_batch);
-        let engine = self.wait_for_work(&mut builder)?;
+    /// Waits until the writing thread has requests to serve, and takes the engine. `None` after the end of the
+    /// queue, when all requests are served.
+    pub(crate) fn next_batch(&self) -> Option<(LeasedEngine, OpenBatch<'_>)> {
+        let engine = self.wait_for_work()?;
         let open = OpenBatch {
             queue: self,
-            builder,
+            builder: BatchBuilder::new(self.max_batch),
             lease_request: None,
-            begun: Instant::now(),
-            tasks: 0,
-            follows_crowd,
         };
         Some((engine, open))
     }
@@ -207,11 +198,13 @@ impl EngineQueue {
     /// that should send them has not begun.
     pub(crate) fn leave_answers(&self, answers: Answers) -> (Answers, Option<Handle>) {
         let mut state = self.lock();
+        state.answered = answers.count();
         let mut late = take(&mut state.answers);
         // The requests that wait are of that runtime as well.
         let has_waiting = !state.requests.is_empty();
         let of_waiting = has_waiting.then(|| state.runtime.clone()).flatten();
-        let runtime = replace(&mut state.runtime, of_waiting).filter(|_| answers.are_many());
+        let runtime =
+            replace(&mut state.runtime, of_waiting).filter(|_| answers.count() >= MANY_ANSWERS);
         if runtime.is_some() {
             state.answers = answers;
         } else {
@@ -242,14 +235,13 @@ impl EngineQueue {
         self.wake_thread(&mut state);
     }
 
-    /// Waits until requests are to be served, and takes the engine and the first of them.
-    fn wait_for_work(&self, batch: &mut BatchBuilder<Request>) -> Option<LeasedEngine> {
+    /// Waits until requests are to be served, and takes the engine.
+    fn wait_for_work(&self) -> Option<LeasedEngine> {
         let mut state = self.lock();
         loop {
             if (state.is_called || state.is_closed()) && state.engine.is_some() {
                 state.is_called = false;
                 if !state.requests.is_empty() {
-                    batch.take_waiting(|| state.requests.pop_front());
                     return state.engine.take();
                 }
                 if state.is_closed() {
@@ -323,44 +315,34 @@ impl EngineQueueState {
     }
 }
 
-impl OpenBatch<'_> {
-    /// The tasks that were taken since the last call.
-    pub(crate) fn take(&mut self) -> Batch {
+impl Iterator for OpenBatch<'_> {
+    type Item = Batch;
+
+    /// Takes the tasks that have arrived. `None` if there are none.
+    fn next(&mut self) -> Option<Batch> {
+        // Where there is no crowd, other processes would wait for the yield, which takes long on a busy machine.
+        if self.has_to_wait() {
+            thread::yield_now();
+            self.has_to_wait();
+        }
         let requests = self.builder.remove_taken();
         self.queue.places.add_permits(requests.len());
         let (tasks, lease_request) = split(requests);
         self.lease_request = self.lease_request.take().or(lease_request);
-        self.tasks += tasks.len();
-        tasks
+        (!tasks.is_empty()).then_some(tasks)
     }
+}
 
-    /// Takes the tasks that have arrived. Without one, the batch is complete.
-    pub(crate) fn take_arrived(&mut self) -> Batch {
-        if self.begun.elapsed() > MAX_GROWTH {
-            return Batch::new();
-        }
-        // Callers that the previous batch has answered may be about to send their next request. Where there is no such
-        // crowd, other processes would wait for the yield, which takes long on a busy machine.
-        if !self.gather() && (self.follows_crowd || self.is_crowd()) {
-            thread::yield_now();
-            self.gather();
-        }
-        self.take()
-    }
-
-    /// Whether it has several tasks.
-    pub(crate) fn is_crowd(&self) -> bool {
-        self.tasks > 1
-    }
-
+impl OpenBatch<'_> {
     /// The lease that ended the batch.
     pub(crate) fn into_lease_request(self) -> Option<LeaseRequest> {
         self.lease_request
     }
 
-    fn gather(&mut self) -> bool {
+    /// Takes the requests that wait. Returns whether there are none, but a crowd may be about to send some.
+    fn has_to_wait(&mut self) -> bool {
         let mut state = self.queue.lock();
-        self.builder.take_waiting(|| state.requests.pop_front())
+        self.builder.take_waiting(|| state.requests.pop_front()) && state.answered > 1
     }
 }
 

@@ -44,8 +44,10 @@ pub(crate) trait Task: Send {
 /// Tasks that share a transaction.
 pub(crate) type Batch = Vec<Box<dyn Task>>;
 
-/// Number of answers from which on a task of the callers' runtime sends them, instead of the writing thread.
-const MANY_ANSWERS: usize = 3;
+/// Number of answers from which on a task of the callers' runtime sends them, instead of the writing thread. A
+/// task that is woken by another thread may cost a system call, and a worker that wakes up for it alone. One that
+/// is woken by a worker is put into the list of that worker.
+pub(super) const MANY_ANSWERS: usize = 3;
 
 /// Answers to tasks whose transactions have ended. They are sent once the engine is free: a caller that
 /// was answered before could run ahead of this thread, and its next request would find the engine in use.
@@ -68,12 +70,8 @@ impl Answers {
         self.0.is_empty()
     }
 
-    /// Whether a task of the callers' runtime has to send them. A task that is woken by another thread may
-    /// cost a system call, and a worker that wakes up for it alone. One that is woken by a worker is put
-    /// into the list of that worker.
-    pub(crate) fn are_many(&self) -> bool {
-        let answers = self.0.iter().map(|(batch, _)| batch.len());
-        answers.sum::<usize>() >= MANY_ANSWERS
+    pub(crate) fn count(&self) -> usize {
+        self.0.iter().map(|(batch, _)| batch.len()).sum()
     }
 
     /// Sends the answers to the callers.

@@ -6,10 +6,11 @@ use std::sync::mpsc::channel;
 use std::task::{Context, Waker};
 use std::thread;
 
+use cqrs_kit::batch::MAX_GROWTH;
+
 use super::inline::writer;
 use super::*;
 use crate::stall::StallDetector;
-use crate::write::queue::MAX_GROWTH;
 
 /// An engine, and the number of its commits.
 fn counting(directory: &Directory) -> (Engine, Arc<AtomicU64>) {
@@ -34,10 +35,7 @@ fn tasks_that_arrive_share_the_commit() {
     let answers = batches
         .each_mut()
         .map(|batch| put(batch, append("a:1", b"{}")));
-    let [batch, arrived, last] = batches;
-    let mut arrived = [arrived, last].into_iter();
-    let answered = engine.write_growing(batch, || arrived.next().unwrap_or_default());
-    answered.send();
+    engine.write_growing(batches.into_iter()).send();
     assert_eq!(answers.map(position), [1, 2, 3]);
     assert_eq!(commits.load(Ordering::Relaxed), 1);
 }
@@ -49,9 +47,7 @@ fn a_task_that_arrives_and_fails_fails_alone() {
     let (mut batch, mut arrived) = (Batch::new(), vec![poison()]);
     let first = put(&mut batch, append("a:1", b"{}"));
     let second = put(&mut arrived, append("a:1", b"{}"));
-    let mut arrived = Some(arrived).into_iter();
-    let answered = engine.write_growing(batch, || arrived.next().unwrap_or_default());
-    answered.send();
+    engine.write_growing([batch, arrived].into_iter()).send();
     assert_eq!([first, second].map(position), [1, 2]);
     assert_eq!(commits.load(Ordering::Relaxed), 2);
 }
@@ -65,9 +61,7 @@ fn tasks_that_arrive_come_after_those_that_wait() {
     batch.push(poison());
     let second = put(&mut batch, append("a:1", b"{}"));
     let third = put(&mut arrived, append("a:1", b"{}"));
-    let mut arrived = Some(arrived).into_iter();
-    let answered = engine.write_growing(batch, || arrived.next().unwrap_or_default());
-    answered.send();
+    engine.write_growing([batch, arrived].into_iter()).send();
     assert_eq!([first, second, third].map(position), [1, 2, 3]);
 }
 
