@@ -68,6 +68,22 @@ fn lose_grip(_: LoseGrip, _: &Ladder) -> Climbed {
     panic!("of the test")
 }
 
+/// Its event is not of the next rung.
+#[derive(Command, Clone, Serialize, Deserialize)]
+pub struct Stumble {
+    #[id(Ladder)]
+    ladder: u32,
+}
+
+#[command_handler]
+fn stumble_on(cmd: Stumble, ladder: &Ladder) -> Climbed {
+    Climbed {
+        ladder: cmd.ladder,
+        shaft: cmd.ladder,
+        rung: ladder.rungs,
+    }
+}
+
 /// The same of a state that cannot be copied.
 #[derive(Command, Clone, Serialize, Deserialize)]
 pub struct ClimbOut {
@@ -212,6 +228,33 @@ async fn after_a_panic_all_is_read() {
             "{} events",
             log.events()
         );
+    })
+    .await;
+}
+
+/// Sends three commands that fail: the first one loses, the second one keeps a copy if there is room.
+async fn stumble(app: &Dispatcher) {
+    for _ in 0..3 {
+        let stumble = app.execute(Stumble { ladder: 1 }).await;
+        stumble.expect_err("no state folds its event");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_counts_for_the_size_of_the_cache() {
+    on_each_twice(module(), |[first, second]| async move {
+        let (_, app, log) = two_processes([first, second]).await;
+        fill(&app).await;
+        stumble(&app).await;
+        let is_kept = log.events() as u64 == 2 * HISTORY;
+        assert!(is_kept, "{} events", log.events());
+        assert!(app.health().state_cache.bytes > 0);
+
+        let builder = Dispatcher::builder().module(module()).log(log.clone());
+        let app = builder.state_cache_bytes(0).build().await.expect("builds");
+        let before = log.events() as u64;
+        stumble(&app).await;
+        assert_eq!(log.events() as u64 - before, 3 * HISTORY);
     })
     .await;
 }

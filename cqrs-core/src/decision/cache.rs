@@ -205,15 +205,21 @@ impl StateCache {
         if load.is_dirty {
             slot.awaited = load.state.pending.take();
             slot.has_lost = true;
+            let bytes = slot
+                .fallback
+                .as_mut()
+                .map_or(0, |fallback| fallback.bytes());
+            if !self.entries().keep(&load.key, &slot, bytes) {
+                slot.fallback = None;
+            }
             return;
         }
         // States that every append writes are read from the store, together with their positions.
         if !self.is_enabled || !load.state.is_read() || load.stores_every_state() {
             return;
         }
-        let FoldedState { value, size, .. } = &mut load.state;
         // Outside of the entries' lock, since it may run the user's `Serialize`.
-        let state_size = size.bytes(|| value.size());
+        let state_size = load.state.bytes();
         // A fallback is about as large.
         let bytes = state_size.saturating_mul(1 + usize::from(slot.fallback.is_some()));
         slot.suspended_for = slot.suspended_for.saturating_sub(1);

@@ -258,6 +258,11 @@ impl FoldedState {
         })
     }
 
+    /// Approximate size in bytes. May run the user's `Serialize`.
+    pub(super) fn bytes(&mut self) -> usize {
+        self.size.bytes(|| self.value.size())
+    }
+
     /// Whether there is a state that later events can be folded into.
     pub(super) fn is_read(&self) -> bool {
         // A state as of an empty log counts as unread. It has no event that a read could save.
