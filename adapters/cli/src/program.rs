@@ -68,7 +68,7 @@ pub struct Program {
     verbs: Vec<OwnVerb>,
     without_verb: Option<WithoutVerb>,
     #[cfg(feature = "serve")]
-    routes: Arc<Routes>,
+    own_routes: Option<Arc<Routes>>,
 }
 
 /// What the program does without a verb.
@@ -93,7 +93,7 @@ impl Program {
             verbs: Vec::new(),
             without_verb: None,
             #[cfg(feature = "serve")]
-            routes: Arc::new(|dispatcher, options: cqrs_http::Options| options.router(dispatcher)),
+            own_routes: None,
         }
     }
 
@@ -162,13 +162,14 @@ impl Program {
 
     /// Sets the function that makes the routes of `serve`, for an [`actor`](cqrs_http::Options::actor) of the program's own, layers
     /// and further routes. It gets the options of the arguments. Defaults to
-    /// [`Options::router`](cqrs_http::Options::router).
+    /// [`Options::router`](cqrs_http::Options::router). With a function, `serve` does not tell where the page of the documents
+    /// is, since that depends on the function.
     #[cfg(feature = "serve")]
     pub fn routes<F>(mut self, routes: F) -> Self
     where
         F: Fn(Dispatcher, cqrs_http::Options) -> axum::Router + Send + Sync + 'static,
     {
-        self.routes = Arc::new(routes);
+        self.own_routes = Some(Arc::new(routes));
         self
     }
 
@@ -456,7 +457,7 @@ impl Program {
             arguments: set.serve,
             roles: self.roles.clone(),
             title: self.shown_title().to_owned(),
-            routes: self.routes.clone(),
+            own_routes: self.own_routes.clone(),
         };
         serve::run(serving, &call, self.document_options()).await
     }

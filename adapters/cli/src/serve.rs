@@ -36,11 +36,11 @@ pub(crate) struct Serving {
     pub(crate) roles: Vec<UserRole>,
     /// The title of the operations page.
     pub(crate) title: String,
-    /// Makes the routes, with the options that are set.
-    pub(crate) routes: Arc<Routes>,
+    /// Makes the routes in the program's own way.
+    pub(crate) own_routes: Option<Arc<Routes>>,
 }
 
-/// The function that makes the routes of a program.
+/// The function that makes the routes of a program, with the options that are set.
 pub(crate) type Routes = dyn Fn(Dispatcher, Options) -> Router + Send + Sync;
 
 /// The address to listen on by default.
@@ -179,6 +179,7 @@ pub(crate) async fn run(
     let addresses = Addresses {
         listening: listener.local_addr()?,
         metrics: metrics.as_ref().map_or(Ok(None), Metrics::address)?,
+        has_docs: serving.own_routes.is_none(),
         has_page: page.is_some(),
     };
     let builder = authorize(arguments, call.builder().roles(serving.work()))?;
@@ -190,16 +191,20 @@ pub(crate) async fn run(
     } else {
         about.bearer()
     };
+    let documented = limited.openapi(about);
     let options = match tokens {
-        Some(tokens) => limited.bearer(tokens),
-        None => limited.actor(find_named(arguments, call)),
+        Some(tokens) => documented.bearer(tokens),
+        None => documented.actor(find_named(arguments, call)),
     };
     let mut routes = health(&dispatcher);
     if let Some(page) = page {
         routes = routes.nest(PATH, page.router(arguments, call, prometheus, &dispatcher));
     }
-    let routes =
-        routes.fallback_service((serving.routes)(dispatcher.clone(), options.openapi(about)));
+    let messages = match &serving.own_routes {
+        Some(own_routes) => own_routes(dispatcher.clone(), options),
+        None => options.router(dispatcher.clone()),
+    };
+    let routes = routes.fallback_service(messages);
     let served = until_signal(&dispatcher, serving.server(listener, routes), || {
         addresses.print(call.is_json)
     });
@@ -212,6 +217,8 @@ pub(crate) async fn run(
 struct Addresses {
     listening: SocketAddr,
     metrics: Option<SocketAddr>,
+    /// Whether the page of the documents is at its path.
+    has_docs: bool,
     has_page: bool,
 }
 
@@ -220,28 +227,31 @@ const DOCUMENTATION: &str = "/docs";
 
 impl Addresses {
     fn print(&self, is_json: bool) -> io::Result<()> {
-        let listening = format!("http://{}", self.listening);
-        let metrics = self.metrics.map(|it| format!("http://{it}/metrics"));
-        let docs = format!("{listening}{DOCUMENTATION}");
-        let page = self.has_page.then(|| format!("{listening}{PATH}"));
         if is_json {
-            let mut line = json!({"listening": listening});
-            for (name, address) in [("docs", Some(docs)), ("ops", page), ("metrics", metrics)] {
-                if let Some(address) = address {
-                    line[name] = address.into();
-                }
-            }
-            return print_json_line(&line);
+            let named = self.named().map(|(key, _, address)| (key, address));
+            return print_json_line(&named.collect::<Value>());
         }
-        print_line(format_args!("listening on {listening}"))?;
-        print_line(format_args!("documentation on {docs}"))?;
-        if let Some(page) = page {
-            print_line(format_args!("operations page on {page}"))?;
+        for (_, title, address) in self.named() {
+            print_line(format_args!("{title} on {address}"))?;
         }
-        match metrics {
-            Some(metrics) => print_line(format_args!("metrics on {metrics}")),
-            None => Ok(()),
-        }
+        Ok(())
+    }
+
+    /// The addresses that there are, each with its key in JSON and its title.
+    fn named(&self) -> impl Iterator<Item = (&'static str, &'static str, String)> {
+        let listening = format!("http://{}", self.listening);
+        let docs = self.has_docs.then(|| format!("{listening}{DOCUMENTATION}"));
+        let page = self.has_page.then(|| format!("{listening}{PATH}"));
+        let metrics = self.metrics.map(|it| format!("http://{it}/metrics"));
+        let named = [
+            ("listening", "listening", Some(listening)),
+            ("docs", "documentation", docs),
+            ("ops", "operations page", page),
+            ("metrics", "metrics", metrics),
+        ];
+        named
+            .into_iter()
+            .filter_map(|(key, title, address)| Some((key, title, address?)))
     }
 }
 
@@ -278,4 +288,23 @@ async fn until_signal(
     // A client that does not read its answer is not waited for any longer.
     let _ = timeout(GRACE, server).await;
     Ok(signal.map(drop)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_with_routes_of_its_own_does_not_tell_where_the_documents_are() {
+        let mut addresses = Addresses {
+            listening: DEFAULT_LISTEN,
+            metrics: None,
+            has_docs: true,
+            has_page: false,
+        };
+        let keys = |addresses: &Addresses| -> Vec<_> { addresses.named().map(|it| it.0).collect() };
+        assert_eq!(keys(&addresses), ["listening", "docs"]);
+        addresses.has_docs = false;
+        assert_eq!(keys(&addresses), ["listening"]);
+    }
 }
