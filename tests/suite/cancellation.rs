@@ -18,7 +18,7 @@ use crate::support::postgres::Schema;
 
 /// Polls the future at most so many times, each time it is woken, and drops it. Returns what it
 /// returned if it was ready by then.
-async fn poll_times<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+pub async fn poll_times<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut polled = 0;
     poll_fn(|context| {

@@ -80,6 +80,7 @@ mod follow;
 mod idle;
 mod large_views;
 mod loads;
+mod losses;
 mod one_by_one;
 mod one_read;
 mod parking;
