@@ -224,8 +224,8 @@ fn a_runtime_without_timers_or_io_is_refused() {
             matches!(refused, ConnectError::Runtime { .. }),
             "{refused:?}"
         );
-        let text = refused.to_string();
-        assert!(text.contains("`enable_all`"), "{text}");
+        let message = refused.to_string();
+        assert!(message.contains("`enable_all`"), "{message}");
     }
 }
 
@@ -245,8 +245,8 @@ fn a_call_on_a_runtime_without_timers_or_io_fails() {
     };
     for poor in poor_runtimes() {
         let failed = poor.block_on(read()).expect_err("it needs the runtime");
-        let text = failed.to_string();
-        assert!(text.contains("with I/O and timers"), "{text}");
+        let message = failed.to_string();
+        assert!(message.contains("with I/O and timers"), "{message}");
     }
     runtime.block_on(read()).expect("is read");
 }
