@@ -1,6 +1,8 @@
 //! Futures that are dropped at any point leave no transaction open on a connection of PostgreSQL,
 //! and no reader uses an outdated snapshot.
 
+mod readers;
+
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
